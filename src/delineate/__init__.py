@@ -1,0 +1,94 @@
+"""Semantic image segmentation on Keras 3.
+
+The public names are loaded when they are first used, so that importing delineate costs nothing.
+
+Example:
+    >>> import delineate as dl
+    >>> dl.Recipe.load("unet-nuclei").data.size
+    (128, 128)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from delineate.bundle import Bundle, Card
+    from delineate.data.check import check
+    from delineate.data.dataset import Dataset
+    from delineate.data.fetch import fetch
+    from delineate.data.records import Sample
+    from delineate.errors import DelineateError
+    from delineate.evaluation.evaluate import evaluate
+    from delineate.evaluation.show import show, show_predictions
+    from delineate.models.build import build_model
+    from delineate.prediction.many import predict
+    from delineate.prediction.predictor import Prediction, Predictor
+    from delineate.recipe import Recipe
+    from delineate.report import Finding, Report
+    from delineate.runs import Run
+    from delineate.training.demo import demo
+    from delineate.training.train import train
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Bundle": "delineate.bundle",
+    "Card": "delineate.bundle",
+    "Dataset": "delineate.data.dataset",
+    "DelineateError": "delineate.errors",
+    "Finding": "delineate.report",
+    "Prediction": "delineate.prediction.predictor",
+    "Predictor": "delineate.prediction.predictor",
+    "Recipe": "delineate.recipe",
+    "Report": "delineate.report",
+    "Run": "delineate.runs",
+    "Sample": "delineate.data.records",
+    "build_model": "delineate.models.build",
+    "check": "delineate.data.check",
+    "demo": "delineate.training.demo",
+    "evaluate": "delineate.evaluation.evaluate",
+    "fetch": "delineate.data.fetch",
+    "predict": "delineate.prediction.many",
+    "show": "delineate.evaluation.show",
+    "show_predictions": "delineate.evaluation.show",
+    "train": "delineate.training.train",
+}
+# These import Keras, whose backend has to be chosen before.
+_NEED_KERAS = {"build_model", "demo", "train"}
+
+__all__ = [
+    "Bundle",
+    "Card",
+    "Dataset",
+    "DelineateError",
+    "Finding",
+    "Prediction",
+    "Predictor",
+    "Recipe",
+    "Report",
+    "Run",
+    "Sample",
+    "build_model",
+    "check",
+    "demo",
+    "evaluate",
+    "fetch",
+    "predict",
+    "show",
+    "show_predictions",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'delineate' has no attribute '{name}'")
+    if name in _NEED_KERAS:
+        from delineate.backend import choose_backend
+
+        choose_backend()
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

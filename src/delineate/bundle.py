@@ -1,0 +1,185 @@
+"""The bundle: a folder that can predict: model files and a `card.json`."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from delineate.errors import BundleError
+from delineate.files import sha256, write_whole
+
+FORMAT_VERSION = 1
+CARD = "card.json"
+
+
+class Plain(BaseModel):
+    """What the parts of a card have in common: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Category(Plain):
+    """A class and its colour."""
+
+    name: str
+    colour: tuple[int, int, int]
+
+
+class Member(Plain):
+    """One model; the probabilities of all members are averaged."""
+
+    file: str
+    runtime: str = "keras"
+
+
+class Card(Plain):
+    """All that a bundle's user has to know, in ``card.json``."""
+
+    format_version: int = FORMAT_VERSION
+    members: tuple[Member, ...] = Field(min_length=1)
+    classes: tuple[Category, ...] = Field(min_length=2)
+    channels: int = Field(ge=1)
+    dtype: Literal["uint8", "uint16"]
+    normalisation: str = "none"
+    fit: Literal["crop", "resize"]
+    size: tuple[int, int]
+    stride: int = Field(ge=1)
+    tile: int = Field(1024, ge=32)
+    output: Literal["softmax", "sigmoid"]
+    threshold: float = 0.5
+    scores: dict[str, float | None] = {}
+    data_hash: str = ""
+    precision: str = "float32"
+    versions: dict[str, str] = {}
+    licences: dict[str, str] = {}
+    files: dict[str, str] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names, background first."""
+        return tuple(category.name for category in self.classes)
+
+    @property
+    def colours(self) -> tuple[tuple[int, int, int], ...]:
+        """The class colours, RGB."""
+        return tuple(category.colour for category in self.classes)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: its files are whole and are those that its card names."""
+
+    folder: Path
+    card: Card
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Bundle":
+        """Return the bundle in a folder, or the best one of a run folder.
+
+        Raises:
+            BundleError: There is none, its card cannot be read, or a file is missing or changed.
+        """
+        folder = _bundle_folder(Path(path))
+        card = _read_card(folder / CARD)
+        for name, expected in card.files.items():
+            if Path(name).name != name or not (folder / name).is_file():
+                raise BundleError(
+                    f"The bundle {folder} has no file '{name}'.",
+                    hint="Copy the whole folder, or train again.",
+                )
+            if sha256(folder / name) != expected:
+                raise BundleError(
+                    f"{folder / name} is not the file that the bundle's card names.",
+                    hint="Copy the bundle again; the file is damaged or has been changed.",
+                )
+        missing = [member.file for member in card.members if member.file not in card.files]
+        if missing:
+            raise BundleError(
+                f"The card of {folder} names no checksum for '{missing[0]}'.",
+                hint="Copy the bundle again; its card is incomplete.",
+            )
+        return cls(folder, card)
+
+    @classmethod
+    def save(cls, folder: Path, card: Card, write: Callable[[Path], None]) -> "Bundle":
+        """Write a bundle whole or not at all; one that stood there is replaced at the very end.
+
+        Args:
+            folder: Where it goes.
+            card: Its card; ``files`` is filled in.
+            write: Writes the model files into the folder that it is given.
+
+        Raises:
+            OSError: It cannot be written; what stood there before is untouched.
+        """
+        fresh = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            fresh.mkdir(parents=True)
+            write(fresh)
+            sums = {path.name: sha256(path) for path in sorted(fresh.iterdir())}
+            card = card.model_copy(update={"files": sums})
+            write_whole(fresh / CARD, card.model_dump_json(indent=2) + "\n")
+            cls.open(fresh)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        _replace(folder, fresh)
+        return cls(folder, card)
+
+
+def recover(folder: Path) -> None:
+    """Finish a replacement of a bundle that a crash has cut short."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.is_dir() and not folder.is_dir():
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(folder.with_name(f".{folder.name}.new"), ignore_errors=True)
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.is_dir():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _bundle_folder(path: Path) -> Path:
+    if (path / CARD).is_file():
+        return path
+    best = path / "best"
+    if path.is_dir() and not best.is_dir():
+        recover(best)
+    if (best / CARD).is_file():
+        return best
+    if not path.exists():
+        raise BundleError(
+            f"There is no run or bundle {path}.", hint="Name the folder of a run or of a bundle."
+        )
+    raise BundleError(
+        f"{path} is neither a run with a finished epoch nor a bundle (no {CARD}).",
+        hint="Name the folder of a run or of a bundle.",
+    )
+
+
+def _read_card(path: Path) -> Card:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        version = values.get("format_version") if isinstance(values, dict) else None
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{path} has the format version {version}, this delineate reads {FORMAT_VERSION}.",
+                hint="Open it with the delineate that wrote it, or a newer one.",
+            )
+        return Card.model_validate(values)
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
+        raise BundleError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}.",
+            hint="Copy the bundle again; its card is damaged.",
+        ) from error

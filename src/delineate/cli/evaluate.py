@@ -1,0 +1,66 @@
+"""`delineate evaluate`: scores of a run on data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delineate.cli.options import Data, Json, RunFolder, Traceback
+from delineate.cli.output import errors_told, progress_of, put, say, table
+
+SHOWN = (
+    "dice_per_image",
+    "iou_per_image",
+    "mean_iou",
+    "mean_dice",
+    "foreground_iou",
+    "foreground_dice",
+    "accuracy",
+    "boundary_iou",
+    "boundary_f1",
+    "calibration_error",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    run: RunFolder,
+    data: Data,
+    split: Annotated[
+        str | None, typer.Option(help="train, validation or test; unset: the unseen part.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the report here; unset: to the run.")
+    ] = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Score a run on data, at each image's own size, and write the report."""
+    with errors_told(trace=traceback):
+        from delineate.data.dataset import Dataset
+        from delineate.evaluation.evaluate import evaluate as run_evaluation
+
+        report = run_evaluation(
+            run, Dataset.open(data), split=split, to=to, progress=progress_of("scoring")
+        )
+        values = report.to_json()
+        put(values, as_json=as_json, text=_text(values))
+        if to is not None or (run / "recipe.toml").is_file():
+            say(f"the report is {(to or run) / 'report.html'}")
+
+
+def _text(values: dict[str, Any]) -> str:
+    rows = [{"score": name, "value": values[name]} for name in SHOWN if name in values]
+    intervals = values["intervals"]
+    for row in rows:
+        low, high = intervals.get(row["score"], (None, None))
+        row |= {"from": low, "to": high}
+    head = f"{values['data']}, {values['split']}: {len(values['images'])} images"
+    parts = [head, table(rows), table(values["classes"])]
+    if "instances" in values:
+        parts.append(table([values["instances"]]))
+    return "\n\n".join(parts)

@@ -1,0 +1,15 @@
+"""The options that all commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Give one JSON object on stdout.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error came from.")]
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="The folder of the data set.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a bundle.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Replace a setting of the recipe."),
+]

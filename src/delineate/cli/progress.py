@@ -1,0 +1,54 @@
+"""The live display of a training."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from delineate.cli.output import duration, line, say
+
+if TYPE_CHECKING:
+    from delineate.training.watching import Progress
+
+SHOWN = ("loss", "accuracy", "dice", "mean_iou")
+
+
+class Display:
+    """A line that moves on a terminal, and a line for each epoch everywhere."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def show(self, progress: "Progress") -> None:
+        """Show a moment of a training."""
+        if progress.epoch_done:
+            if sys.stderr.isatty():
+                line("")
+            say(epoch_line(progress))
+        elif sys.stderr.isatty() and time.monotonic() - self._last > 0.2:
+            self._last = time.monotonic()
+            line(step_line(progress))
+
+
+def step_line(progress: "Progress") -> str:
+    """Return the line that moves."""
+    filled = 20 * progress.step // max(progress.steps, 1)
+    return (
+        f"epoch {progress.epoch}/{progress.epochs} [{'#' * filled}{'.' * (20 - filled)}] "
+        f"{progress.step}/{progress.steps}  {_scores(progress, '')}  "
+        f"{progress.images_per_second:.1f} images/s  {duration(progress.seconds_left)} left"
+    )
+
+
+def epoch_line(progress: "Progress") -> str:
+    """Return the line of a finished epoch."""
+    validation = _scores(progress, "val_")
+    return (
+        f"epoch {progress.epoch}/{progress.epochs}  {_scores(progress, '')}"
+        + (f"  | validation {validation}" if validation else "")
+        + f"  {progress.images_per_second:.1f} images/s  {duration(progress.seconds_left)} left"
+    )
+
+
+def _scores(progress: "Progress", prefix: str) -> str:
+    found = {name: progress.scores.get(prefix + name) for name in SHOWN}
+    return " ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None)

@@ -1,0 +1,81 @@
+"""`delineate train`: from a data set and a recipe to a run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delineate.cli.options import Data, Json, Settings, Traceback
+from delineate.cli.output import errors_told, progress_of, put, say
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train")(train)
+
+
+def train(
+    data: Data,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="A shipped recipe or a TOML file.")
+    ] = None,
+    settings: Settings = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The run folder; unset: a new one in runs/.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --to.")] = False,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Train a model. Ctrl-C ends it with everything saved; --resume goes on exactly."""
+    with errors_told(trace=traceback):
+        from delineate.errors import UsageError
+
+        if resume and (recipe or settings or to is None):
+            raise UsageError(
+                "--resume takes the recipe that the run was begun with.",
+                hint="Pass --to RUN --resume, without --recipe and --set.",
+            )
+        _train(data, recipe, settings or [], to, resume=resume, as_json=as_json)
+
+
+def _train(
+    data: Path,
+    recipe: str | None,
+    settings: list[str],
+    to: Path | None,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    from delineate.backend import choose_backend
+    from delineate.data.dataset import Dataset
+    from delineate.recipe import Recipe, parse_settings
+    from delineate.runs import Run, next_folder
+
+    source = Run.open(to).recipe if resume and to is not None else recipe or "unet"
+    chosen = Recipe.load(source).override(parse_settings(settings))
+    dataset = Dataset.open(data, cache=chosen.data.cache)
+    dataset.require_pairs()
+    folder = to or next_folder(dataset.name, Path(source).stem)
+    if not resume:
+        Run.refuse_existing(folder)
+    choose_backend(chosen.runtime.backend)
+    dataset.read_all(progress_of("reading"))
+    say(f"training into {folder}")
+    from delineate.cli.progress import Display
+    from delineate.training.train import train as run_training
+
+    try:
+        run = run_training(dataset, chosen, to=folder, resume=resume, watch=Display().show)
+    except KeyboardInterrupt:
+        say(f"saved; go on with: delineate train {data} --to {folder} --resume")
+        raise
+    put(summary(run), as_json=as_json, text=str(run.folder))
+    say(f"the report is {run.report}")
+
+
+def summary(run: Any) -> dict[str, Any]:
+    """Return what a finished training says of itself, for JSON."""
+    rows = run.rows
+    return {"run": str(run.folder), "epochs": len(rows), "scores": rows[-1] if rows else {}}

@@ -1,0 +1,1 @@
+"""From a folder to batches: indexing, reading, checking, splitting, augmenting."""

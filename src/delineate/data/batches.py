@@ -1,0 +1,70 @@
+"""Batches as a function of (seed, epoch, step)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from delineate.data.pipeline import Window, Windows, stack
+
+
+class Batches(keras.utils.PyDataset):
+    """Endless stateless batches: the index counts all steps since the beginning.
+
+    It works in a plain ``model.fit`` too, with ``steps_per_epoch=batches.steps``, since Keras then
+    lets the index run on over the epochs.
+
+    Args:
+        windows: What the batches consist of.
+        batch_size: Windows in a batch.
+        seed: Of the order.
+        shuffle: A new order in each epoch. The last batch is then filled up with the first windows
+            of the order, so that all batches have one shape; otherwise it is smaller.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.windows = windows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.steps = -(-len(windows) // batch_size)
+
+    @property
+    def num_batches(self) -> None:
+        """None: endless."""
+        return
+
+    def __getitem__(self, index: int) -> Window:
+        """Return the batch of a step counted from the beginning of the first epoch."""
+        return self.batch(*divmod(index, self.steps))
+
+    def batch(self, epoch: int, step: int) -> Window:
+        """Return one batch.
+
+        Args:
+            epoch: From 0.
+            step: From 0 to ``steps`` - 1.
+
+        Returns:
+            Images, float32 (batch, height, width, channels), pixel values as stored; masks, int32
+            (batch, height, width), 255 = ignore.
+        """
+        chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        return stack([self.windows.window(epoch, int(index)) for index in chosen])
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the indices of an epoch's windows in the order in which they are used, int64."""
+        count = len(self.windows)
+        if not self.shuffle:
+            return np.arange(count)
+        order = np.random.default_rng([self.seed, epoch]).permutation(count)
+        return np.resize(order, self.steps * self.batch_size)

@@ -1,0 +1,287 @@
+"""The data set: an indexed folder, or arrays. Reads no pixels until asked."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from delineate.catalog import LAYOUTS, find
+from delineate.data.cache import Cache, default_folder
+from delineate.data.classes import Encoding, recognise
+from delineate.data.layouts.layout import Layout
+from delineate.data.reading import Decoded, decode
+from delineate.data.records import SPLITS, Facts, Record, Sample, Unpaired
+from delineate.errors import DataError, ImageError
+from delineate.imaging import PALETTE
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An indexed data set.
+
+    Attributes:
+        name: The folder's name, or what the caller said.
+        layout: The name of its layout, or "arrays".
+        records: Where the samples are.
+        unpaired: Files without a partner; training refuses a data set that has any.
+        names: Class names, where they are known without looking.
+        cache: Where decoded pixels are kept; None: they are decoded at each call.
+
+    Example:
+        >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+        >>> masks = np.zeros((2, 8, 8), np.uint8)
+        >>> dataset = Dataset.from_arrays(images, masks, classes=["background", "cell"])
+        >>> len(dataset), dataset.classes
+        (2, ('background', 'cell'))
+    """
+
+    name: str
+    layout: str
+    records: tuple[Record, ...]
+    unpaired: tuple[Unpaired, ...] = ()
+    names: tuple[str, ...] | None = None
+    cache: Cache | None = field(default=None, compare=False)
+
+    @classmethod
+    def open(
+        cls, folder: str | Path, *, layout: str | None = None, cache: bool = True
+    ) -> "Dataset":
+        """Return the data set in a folder; no pixels are read.
+
+        Args:
+            folder: The folder.
+            layout: A name in the table of layouts; unset: recognised.
+            cache: Whether decoded pixels are kept on disk.
+
+        Raises:
+            DataError: No such folder, no layout recognises it, or it holds no images.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise DataError(
+                f"There is no folder {folder}.", hint="Name the folder that holds your images."
+            )
+        kind = find("layouts", layout) if layout else _recognise_layout(folder)
+        index = kind.index(folder)
+        if not index.records and not index.unpaired:
+            raise DataError(
+                f"{folder} holds no images that delineate can read.",
+                hint=f"A data set of the layout '{kind.name}' is: {kind.summary}.",
+            )
+        place = Cache(default_folder()) if cache else None
+        name = folder.resolve().name
+        return cls(name, kind.name, index.records, index.unpaired, kind.classes, place)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Sequence[np.ndarray] | np.ndarray,
+        masks: Sequence[np.ndarray] | np.ndarray,
+        *,
+        classes: Sequence[str] | None = None,
+        instances: Sequence[np.ndarray] | None = None,
+        splits: Sequence[str] | None = None,
+        name: str = "arrays",
+    ) -> "Dataset":
+        """Return a data set of arrays in memory.
+
+        Args:
+            images: Each (height, width), or (height, width, channels), uint8 or uint16.
+            masks: Each (height, width) of class ids (255 = ignore), or of 0 and 255.
+            classes: Class names, background first.
+            instances: Each (height, width) object ids, 0 = none.
+            splits: "train", "validation" or "test" for each.
+            name: The data set's name.
+
+        Raises:
+            DataError: Counts, shapes or types do not fit.
+        """
+        from delineate.data.arrays import records_of
+
+        records = records_of(images, masks, instances, splits)
+        return cls(name, "arrays", records, (), tuple(classes) if classes else None)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return the sample at an index.
+
+        Raises:
+            DataError: A file cannot be read, or image and mask do not fit.
+        """
+        record = self.records[index]
+        found = self.decoded(index)
+        mask = self.encoding.encode(found.labels)
+        return Sample(record.name, found.image, mask, found.instances)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the samples in order."""
+        return (self[index] for index in range(len(self)))
+
+    def decoded(self, index: int) -> Decoded:
+        """Return the pixels of one record as stored."""
+        record = self.records[index]
+        if self.cache is None or record.arrays is not None:
+            return decode(record)
+        return self.cache.get(record, self.hashes[index])
+
+    @cached_property
+    def hashes(self) -> tuple[str, ...]:
+        """The content hash of each record."""
+        return tuple(record.content_hash() for record in self.records)
+
+    @cached_property
+    def facts(self) -> tuple[Facts, ...]:
+        """What reading each record shows; reads all of them once."""
+        return self.read_all()
+
+    def read_all(self, progress: Progress | None = None) -> tuple[Facts, ...]:
+        """Read every record once, which fills the cache, and return what that shows.
+
+        Args:
+            progress: Called with (done, all) after each record.
+
+        Raises:
+            DataError: A record cannot be read.
+        """
+        found: list[Facts] = []
+        with ThreadPoolExecutor() as pool:
+            for decoded in pool.map(self.decoded, range(len(self))):
+                found.append(decoded.facts)
+                if progress:
+                    progress(len(found), len(self))
+        # The property is filled here as well, so that nothing is read twice.
+        self.__dict__["facts"] = tuple(found)
+        return tuple(found)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """How stored mask values become class ids."""
+        return recognise(self.facts, self.names)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, background first; reads the masks where the layout does not fix them."""
+        return self.encoding.classes
+
+    @property
+    def colours(self) -> tuple[tuple[int, int, int], ...]:
+        """An RGB colour for each class."""
+        return tuple(PALETTE[: len(self.classes)])
+
+    @cached_property
+    def channels(self) -> int:
+        """Channels of the images.
+
+        Raises:
+            DataError: Some images have other channels than others (grey beside RGB is allowed).
+        """
+        found = {fact.channels for fact in self.facts}
+        if len(found - {1}) > 1:
+            raise DataError(
+                f"The images of {self.name} have {sorted(found)} channels.",
+                hint="Store all images with the same channels.",
+            )
+        return max(found, default=1)
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """The type of the stored images: uint16 as soon as one of them is.
+
+        Raises:
+            DataError: 8-bit and 16-bit images are mixed.
+        """
+        found = {fact.dtype for fact in self.facts}
+        if len(found) > 1:
+            raise DataError(
+                f"The images of {self.name} are partly 8-bit and partly 16-bit.",
+                hint="Store all images with the same depth.",
+            )
+        return np.dtype(found.pop() if found else "uint8")
+
+    @property
+    def splits(self) -> dict[str, "Dataset"]:
+        """The parts that the data set has, by the name of the split."""
+        found = {record.split for record in self.records}
+        return {name: self.split(name) for name in SPLITS if name in found}
+
+    def split(self, name: str) -> "Dataset":
+        """Return the part of one split.
+
+        Raises:
+            DataError: There is no such split.
+        """
+        chosen = [index for index, record in enumerate(self.records) if record.split == name]
+        if not chosen:
+            known = sorted({str(record.split) for record in self.records if record.split})
+            raise DataError(
+                f"{self.name} has no split '{name}'.",
+                hint=f"It has: {', '.join(known) or 'none; train makes them from a seed'}.",
+            )
+        return self.subset(chosen)
+
+    def subset(self, indices: Sequence[int]) -> "Dataset":
+        """Return the records at some indices, with the classes of the whole."""
+        part = replace(self, records=tuple(self.records[index] for index in indices), unpaired=())
+        # What is known of the whole is not read again for the part.
+        for name in ("hashes", "facts"):
+            if name in self.__dict__:
+                known = self.__dict__[name]
+                part.__dict__[name] = tuple(known[index] for index in indices)
+        if "encoding" in self.__dict__:
+            part.__dict__["encoding"] = self.encoding
+        return part
+
+    def with_splits(self, splits: Mapping[str, str]) -> "Dataset":
+        """Return the same data set with splits by the records' names."""
+        records = tuple(replace(record, split=splits.get(record.name)) for record in self.records)
+        moved = replace(self, records=records)
+        moved.__dict__.update(
+            {
+                key: self.__dict__[key]
+                for key in ("hashes", "facts", "encoding")
+                if key in self.__dict__
+            }
+        )
+        return moved
+
+    def require_pairs(self) -> None:
+        """Refuse a data set in which a file has no partner.
+
+        Raises:
+            DataError: Naming the first such file, and the nearest name.
+        """
+        if self.unpaired:
+            more = f" (and {len(self.unpaired) - 1} more)" if len(self.unpaired) > 1 else ""
+            raise DataError(
+                self.unpaired[0].message() + more,
+                hint="Give each image a mask of the same name; 'delineate check' lists them all.",
+            )
+
+
+def _recognise_layout(folder: Path) -> Layout:
+    layouts: list[Layout] = [find("layouts", name) for name in LAYOUTS]
+    refusals = {layout.name: layout.refuse(folder) for layout in layouts}
+    fitting = [layout for layout in layouts if refusals[layout.name] is None]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = " and ".join(layout.name for layout in fitting)
+        raise DataError(
+            f"{folder} could be of the layouts {names}.", hint="Move one of the two elsewhere."
+        )
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in refusals.items())
+    raise DataError(
+        f"{folder} is no data set that delineate knows ({reasons}).",
+        hint="Put images into images/ and masks of the same names into masks/.",
+    )
+
+
+__all__ = ["Dataset", "ImageError", "Progress"]

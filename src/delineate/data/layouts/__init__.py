@@ -1,0 +1,1 @@
+"""How data sets are laid out on disk; each layout recognises its own and refuses the rest."""

@@ -1,0 +1,37 @@
+"""What a layout is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from delineate.data.records import Index
+
+SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which data sets are laid out in folders.
+
+    Attributes:
+        name: The name in the table of layouts.
+        summary: What such a folder looks like, in one line.
+        refuse: Returns why a folder is not of this layout, or None where it is.
+        index: Returns the records of a folder, without reading pixels.
+        classes: The class names, where the layout fixes them.
+    """
+
+    name: str
+    summary: str
+    refuse: Callable[[Path], str | None]
+    index: Callable[[Path], Index]
+    classes: tuple[str, ...] | None = None
+
+
+def split_folders(folder: Path) -> dict[str, Path]:
+    """Return the folders below ``folder`` that are named after a split, by the split's name."""
+    found: dict[str, Path] = {}
+    for name, split in SPLIT_FOLDERS.items():
+        if (folder / name).is_dir():
+            found.setdefault(split, folder / name)
+    return found

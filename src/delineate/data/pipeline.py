@@ -1,0 +1,161 @@
+"""From a sample to a window of the network's size.
+
+A window is a function of (seed, epoch, index), so that any of them can be made again, by any
+worker and in any order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from delineate.data.augment import augment_window, plain_window
+from delineate.data.classes import IGNORE
+from delineate.data.colour import alter_intensity
+from delineate.data.dataset import Dataset
+from delineate.errors import DataError
+from delineate.recipe import Augment
+
+Window = tuple[np.ndarray, np.ndarray]
+Size = tuple[int, int]
+
+
+class Windows(Protocol):
+    """A numbered collection of windows."""
+
+    def __len__(self) -> int:
+        """Return the number of windows in an epoch."""
+        ...
+
+    def window(self, epoch: int, index: int) -> Window:
+        """Return one image (height, width, channels) and its mask (height, width) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingWindows:
+    """Augmented windows at random places.
+
+    Attributes:
+        dataset: The samples.
+        size: (height, width) of each window in pixels.
+        fit: "crop" or "resize".
+        channels: Channels of each window.
+        augment: The random changes.
+        seed: Of everything random.
+        per_image: Windows drawn from each image in an epoch.
+    """
+
+    dataset: Dataset
+    size: Size
+    fit: str
+    channels: int
+    augment: Augment
+    seed: int
+    per_image: int = 1
+
+    def __len__(self) -> int:
+        """Return the number of windows in an epoch."""
+        return len(self.dataset) * self.per_image
+
+    def window(self, epoch: int, index: int) -> Window:
+        """Return the window that (seed, epoch, index) gives."""
+        rng = np.random.default_rng([self.seed, epoch, index])
+        sample = self.dataset[index % len(self.dataset)]
+        image, mask, _ = augment_window(
+            adapt_channels(sample.image, self.channels, sample.name),
+            sample.mask,
+            None,
+            size=self.size,
+            fit=self.fit,
+            classes=len(self.dataset.classes),
+            settings=self.augment,
+            rng=rng,
+        )
+        return alter_intensity(image, self.augment, rng), mask
+
+
+@dataclass(frozen=True)
+class ValidationWindows:
+    """The images as they are: resized whole, or cut into tiles that cover each pixel once.
+
+    Attributes:
+        dataset: The samples.
+        size: (height, width) of each window in pixels.
+        fit: "crop" or "resize".
+        channels: Channels of each window.
+    """
+
+    dataset: Dataset
+    size: Size
+    fit: str
+    channels: int
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self._places)
+
+    def window(self, epoch: int, index: int) -> Window:
+        """Return a window, the same in each epoch; outside the image the mask is ignore."""
+        number, row, column = self._places[index]
+        sample = self.dataset[number]
+        image = adapt_channels(sample.image, self.channels, sample.name)
+        if self.fit == "resize":
+            return self._resized(image, sample.mask)
+        height, width = self.size
+        part = np.s_[row : row + height, column : column + width]
+        image, mask = image[part], sample.mask[part]
+        missing = ((0, height - mask.shape[0]), (0, width - mask.shape[1]))
+        return (
+            np.pad(image, (*missing, (0, 0)), mode="edge"),
+            np.pad(mask, missing, constant_values=IGNORE),
+        )
+
+    def _resized(self, image: np.ndarray, mask: np.ndarray) -> Window:
+        image, mask, _ = plain_window(
+            image, mask, None, size=self.size, fit="resize", classes=len(self.dataset.classes)
+        )
+        return image, mask
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int, int]]:
+        if self.fit == "resize":
+            return [(number, 0, 0) for number in range(len(self.dataset))]
+        height, width = self.size
+        return [
+            (number, row, column)
+            for number, facts in enumerate(self.dataset.facts)
+            for row in range(0, facts.size[0], height)
+            for column in range(0, facts.size[1], width)
+        ]
+
+
+def adapt_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
+    """Return the image with the channels that the network takes; grey is repeated.
+
+    Args:
+        image: (height, width, channels) of any type.
+        channels: How many are wanted.
+        name: The image's name, for the error.
+
+    Raises:
+        DataError: The image has other channels, and is not grey.
+    """
+    found = image.shape[2]
+    if found == channels:
+        return image
+    if found == 1:
+        return np.repeat(image, channels, axis=2)
+    raise DataError(
+        f"{name} has {found} channels, the network takes {channels}.",
+        hint="Give images with as many channels as the training images have.",
+    )
+
+
+def stack(windows: Sequence[Window]) -> Window:
+    """Return windows as one batch: float32 (batch, height, width, channels), int32 masks."""
+    images = np.stack([image for image, _ in windows]).astype(np.float32)
+    masks = np.stack([mask for _, mask in windows]).astype(np.int32)
+    return images, masks

@@ -1,0 +1,397 @@
+"""Unpacking zip and tar archives that may come from strangers.
+
+Nothing is believed that an archive says: names, kinds and sizes are checked before a file is made,
+and the bytes are counted again while they are written.
+"""
+
+import bz2
+import gzip
+import io
+import itertools
+import lzma
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from delineate.errors import DataError
+
+MAX_MEMBERS = 500_000
+MAX_BYTES = 50 * 10**9
+# Blank masks shrink a lot, so a high ratio alone is no bomb: it counts from this size on.
+MAX_RATIO = 200
+RATIO_FROM_BYTES = 100 * 10**6
+MAX_COMPONENT_BYTES = 255
+MAX_DEPTH = 64
+CHUNK_BYTES = 2**20
+
+Progress = Callable[[int, int], None]
+
+_ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+# zipfile bounds the memory that one read takes for these two only.
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ZIP_ENCRYPTED = 0x1 | 0x40 | 0x2000
+_DECOMPRESSORS: dict[bytes, Callable[[io.BufferedReader], io.BufferedIOBase]] = {
+    b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+_LITTER = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
+_DRIVE = re.compile(r"[A-Za-z]:")
+# What the standard library raises on damaged input, beside an OSError without a number.
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, NotImplementedError, OverflowError, RecursionError, ValueError),
+)
+
+
+def unpack(
+    archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, progress: Progress | None = None
+) -> None:
+    """Unpack a zip or tar archive (plain, gzip, bzip2, xz) into a folder, whole or not at all.
+
+    The files are written to a temporary folder beside ``folder``, which takes its name at the end
+    and is removed on any failure. Files and folders get plain modes. What macOS and Windows leave
+    in archives (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``) is skipped; archives inside are files.
+
+    Args:
+        archive: The archive; its first bytes decide what it is, not its name.
+        folder: The folder to make. An empty one may exist.
+        max_bytes: The most bytes that all files together may have.
+        progress: Called after each member with the bytes of the archive done and its size.
+
+    Raises:
+        DataError: There is no such archive; ``folder`` is not empty; the archive is damaged, is
+            encrypted, holds links, devices, unsafe or duplicate names, too many members or bytes,
+            or expands like a bomb; or the folder cannot be written.
+
+    Example:
+        >>> unpack(Path("stage1_train.zip"), Path("nuclei"))  # doctest: +SKIP
+    """
+    size = archive_size(archive)
+    folder = free_folder(folder)
+    with temporary_folder(folder.parent) as temporary:
+        fresh = temporary / "unpacked"
+        with closing(_unpack_members(archive, fresh, _Ledger(archive, max_bytes))) as steps:
+            for done in steps:
+                if progress is not None:
+                    progress(min(done, size), size)
+        move_into_place(fresh, folder)
+
+
+def archive_size(archive: Path) -> int:
+    """Return the size of an archive in bytes.
+
+    Raises:
+        DataError: There is no such file, or it may not be read.
+    """
+    try:
+        with archive.open("rb") as file:
+            return file.seek(0, io.SEEK_END)
+    except OSError as error:
+        raise DataError(
+            f"The archive {archive} cannot be read: {error.strerror}.",
+            hint="Name an archive that exists and may be read.",
+        ) from error
+
+
+def free_folder(folder: Path) -> Path:
+    """Return the absolute path of a folder that does not exist yet or is empty.
+
+    Raises:
+        DataError: The folder holds something, or its name is taken by a file.
+    """
+    folder = folder.resolve()
+    if folder.is_dir() and any(folder.iterdir()):
+        problem = "exists and is not empty"
+    elif folder.exists() and not folder.is_dir():
+        problem = "is a file"
+    else:
+        return folder
+    raise DataError(f"{folder} {problem}.", hint="Name a new folder, or remove what stands there.")
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder in ``parent``, which is made if need be; it goes when the block ends.
+
+    Raises:
+        DataError: The folder cannot be made.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=parent))
+    except OSError as error:
+        raise _cannot_write(parent, error) from error
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def move_into_place(fresh: Path, folder: Path) -> None:
+    """Rename a finished folder to its final name, which is free or an empty folder.
+
+    Raises:
+        DataError: The name was taken in the meantime, or cannot be written.
+    """
+    try:
+        if folder.is_dir():
+            folder.rmdir()  # Windows cannot rename onto an empty folder.
+        fresh.rename(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{folder} cannot be written: {error.strerror}.",
+        hint="Free space on the disk, or name a new folder that may be written.",
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One admitted member: where it goes, its declared size and its bytes (None: a folder)."""
+
+    path: PurePosixPath
+    size: int
+    content: IO[bytes] | None
+    position: int
+
+
+class _Meter:
+    """Counts bytes and refuses the one over the limit."""
+
+    def __init__(self, archive: Path, max_bytes: int) -> None:
+        self.archive = archive
+        self.max_bytes = max_bytes
+        self.ratio_bytes = max(RATIO_FROM_BYTES, MAX_RATIO * archive.stat().st_size)
+        self.total = 0
+
+    def add(self, count: int) -> None:
+        self.total += count
+        if self.total > self.max_bytes:
+            raise _refusal(self.archive, f"unpacks to more than {self.max_bytes} bytes")
+        if self.total > self.ratio_bytes:
+            raise _refusal(self.archive, f"unpacks to more than {MAX_RATIO} times its size")
+
+
+def _refusal(archive: Path, problem: str) -> DataError:
+    return DataError(
+        f"{archive} {problem}.",
+        hint="Unpack it with another tool if you trust it, look at it, and use the folder.",
+    )
+
+
+class _Ledger:
+    """What has been admitted from one archive, so that the next member can be judged."""
+
+    def __init__(self, archive: Path, max_bytes: int) -> None:
+        self.archive = archive
+        self.declared = _Meter(archive, max_bytes)
+        self.written = _Meter(archive, max_bytes)
+        self.decompressed = _Meter(archive, max_bytes)
+        self.members = 0
+        self.files: set[str] = set()
+        self.folders: set[str] = set()
+
+    def admit(
+        self, name: str, *, size: int, is_folder: bool, is_file: bool
+    ) -> PurePosixPath | None:
+        """Return where a member goes, or None if it is to be skipped.
+
+        Raises:
+            DataError: It is no file or folder, its name is unsafe or taken, or the archive has
+                become too large.
+        """
+        self.members += 1
+        if self.members > MAX_MEMBERS:
+            raise _refusal(self.archive, f"has more than {MAX_MEMBERS} members")
+        self.declared.add(size)
+        if not is_file and not is_folder:
+            raise _refusal(self.archive, f"has a member {name!r} that is a link or a device")
+        path = PurePosixPath(name)
+        fault = _name_fault(name, path.parts, is_folder)
+        if fault is not None:
+            raise _refusal(self.archive, f"has a member {name!r} with {fault}")
+        if not path.parts or not _LITTER.isdisjoint(path.parts):
+            return None
+        self._claim(path, is_folder)
+        return path
+
+    def _claim(self, path: PurePosixPath, is_folder: bool) -> None:
+        # As file systems compare that know no case and no two spellings of one accented letter.
+        key = unicodedata.normalize("NFC", str(path)).casefold()
+        folders = set(itertools.accumulate(key.split("/")[:-1], "{}/{}".format))
+        if is_folder:
+            folders.add(key)
+        is_taken = not is_folder and (key in self.files or key in self.folders)
+        if is_taken or not folders.isdisjoint(self.files):
+            raise _refusal(self.archive, f"has the name {str(path)!r} twice, case aside")
+        self.folders |= folders
+        if not is_folder:
+            self.files.add(key)
+
+
+def _name_fault(name: str, parts: tuple[str, ...], is_folder: bool) -> str | None:
+    faults = {
+        "a NUL character": "\0" in name,
+        "a backslash": "\\" in name,
+        "an absolute path": name.startswith("/"),
+        "'..' in its path": ".." in parts,
+        "a drive letter": any(_DRIVE.match(part) for part in parts),
+        f"more than {MAX_COMPONENT_BYTES} bytes between two slashes": any(
+            len(part.encode("utf-8", "surrogateescape")) > MAX_COMPONENT_BYTES for part in parts
+        ),
+        f"more than {MAX_DEPTH} folders": len(parts) > MAX_DEPTH,
+        "an empty name": not parts and not is_folder,
+    }
+    return next((fault for fault, is_so in faults.items() if is_so), None)
+
+
+def _unpack_members(archive: Path, fresh: Path, ledger: _Ledger) -> Generator[int, None, None]:
+    with _one_kind_of_error(archive, fresh):
+        fresh.mkdir()
+        for entry in _entries(archive, ledger):
+            _write(entry, fresh, ledger)
+            yield entry.position
+        if not ledger.files:
+            raise DataError(f"{archive} holds no files.", hint="Fetch the archive again.")
+        yield archive.stat().st_size
+
+
+@contextmanager
+def _one_kind_of_error(archive: Path, fresh: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, *_DAMAGE) as error:
+        # The decompressors raise an OSError without a number for damaged input.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise _cannot_write(fresh.parent.parent, error) from error
+        raise DataError(
+            f"{archive} is damaged, or is no zip or tar archive: {error}.",
+            hint="Fetch the archive again.",
+        ) from error
+
+
+def _entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
+    with archive.open("rb") as raw:
+        is_zip = raw.read(4) in _ZIP_MAGICS
+    return _zip_entries(archive, ledger) if is_zip else _tar_entries(archive, ledger)
+
+
+def _zip_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
+    with zipfile.ZipFile(archive) as opened:
+        # A list: every member is judged before the first is written.
+        admitted = [(info, _admit_zip_member(info, ledger)) for info in opened.infolist()]
+        position = 0
+        for info, path in admitted:
+            position += info.compress_size
+            if path is not None:
+                content = None if info.is_dir() else opened.open(info)
+                yield _Entry(path, info.file_size, content, position)
+
+
+def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> PurePosixPath | None:
+    # zipfile cuts the name at a NUL and turns backslashes on Windows; orig_filename is as stored.
+    name, mode = info.orig_filename, info.external_attr >> 16
+    if info.flag_bits & _ZIP_ENCRYPTED:
+        raise _refusal(ledger.archive, f"has an encrypted member {name!r}")
+    if info.compress_type not in _ZIP_METHODS:
+        method = f"has a member {name!r} compressed by method {info.compress_type}, not deflate"
+        raise _refusal(ledger.archive, method)
+    return ledger.admit(
+        name,
+        size=info.file_size,
+        is_folder=info.is_dir(),
+        is_file=stat.S_IFMT(mode) in (0, stat.S_IFREG),
+    )
+
+
+def _tar_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
+    with ExitStack() as stack:
+        raw = stack.enter_context(archive.open("rb"))
+        stream = _TarStream(stack.enter_context(_decompressed(raw)), ledger.decompressed)
+        opened = stack.enter_context(tarfile.TarFile(fileobj=stream, mode="r"))
+        while (member := opened.next()) is not None:
+            opened.members.clear()  # type: ignore[attr-defined]  # It would keep them all.
+            path = ledger.admit(
+                member.name, size=member.size, is_folder=member.isdir(), is_file=member.isreg()
+            )
+            if path is not None:
+                yield _Entry(path, member.size, opened.extractfile(member), raw.tell())
+        stream.finish()
+
+
+def _decompressed(raw: io.BufferedReader) -> io.BufferedIOBase:
+    start = raw.read(6)
+    raw.seek(0)
+    for magic, decompress in _DECOMPRESSORS.items():
+        if start.startswith(magic):
+            return decompress(raw)
+    return raw
+
+
+class _TarStream(io.RawIOBase):
+    """The bytes of a tar archive, forward only and counted.
+
+    tarfile reads an extended header whole, whatever size it claims, and takes a broken header for
+    the end of the archive: both are caught here.
+    """
+
+    def __init__(self, plain: io.BufferedIOBase, meter: _Meter) -> None:
+        self.plain = plain
+        self.meter = meter
+        self.last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= CHUNK_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        self.last = self.plain.read(size)
+        self.meter.add(len(self.last))
+        return self.last
+
+    def tell(self) -> int:
+        return self.meter.total
+
+    def seek(self, position: int, _whence: int = io.SEEK_SET) -> int:
+        while self.tell() < position and self.read(min(CHUNK_BYTES, position - self.tell())):
+            pass
+        return self.tell()
+
+    def finish(self) -> None:
+        """Check that the archive ends as it should, and read on, for the decompressor's checksum.
+
+        Raises:
+            tarfile.ReadError: The last header read is not the block of zeros that ends an archive.
+        """
+        if self.last != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it breaks off")
+        while self.read(CHUNK_BYTES):
+            pass
+
+
+def _write(entry: _Entry, fresh: Path, ledger: _Ledger) -> None:
+    target = fresh.joinpath(*entry.path.parts)
+    if entry.content is None:
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    with entry.content as content:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as out:
+            while chunk := content.read(CHUNK_BYTES):
+                ledger.written.add(len(chunk))
+                out.write(chunk)
+            if out.tell() != entry.size:
+                raise EOFError(f"{entry.path} has {out.tell()} bytes and not {entry.size}")

@@ -1,0 +1,73 @@
+"""The exceptions of delineate.
+
+Every error is one sentence that names the thing, its path and the value received, and a ``hint`` in
+the imperative that says what to do. The command line prints both and exits with ``exit_code``; the
+server answers with the same two strings.
+"""
+
+
+class DelineateError(Exception):
+    """Anything that delineate refuses or could not do.
+
+    Attributes:
+        message: One sentence: what happened, to what, with which value.
+        hint: One sentence in the imperative: what to do about it.
+        exit_code: The exit code of the command line: 1 failed, 2 asked wrongly.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the hint when the error crosses a process border."""
+        return _rebuild, (type(self), self.message, self.hint)
+
+
+def _rebuild(kind: type[DelineateError], message: str, hint: str) -> DelineateError:
+    return kind(message, hint=hint)
+
+
+class UsageError(DelineateError):
+    """The caller asked for something that does not exist or makes no sense."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe has an unknown key, or a value that is not allowed."""
+
+
+class DataError(DelineateError):
+    """A folder, or an array, is not the data set that it should be."""
+
+
+class ImageError(DataError):
+    """A file is no image that can be read rightly."""
+
+
+class RunError(DelineateError):
+    """A run folder cannot be made, found, resumed or written."""
+
+
+class BundleError(DelineateError):
+    """A bundle is incomplete, damaged or of another format."""
+
+
+class BackendError(DelineateError):
+    """No Keras backend is installed, or another one is already loaded."""
+
+
+class MissingExtraError(DelineateError):
+    """An optional dependency is needed and not installed."""
+
+
+def near_miss(name: str, known: "list[str] | tuple[str, ...]") -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{found[0]}'?" if found else ""

@@ -1,0 +1,109 @@
+"""What runs there are, what a run is, and what its predictions look like."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate.catalog import TABLES
+from delineate.data.dataset import Dataset
+from delineate.errors import UsageError
+from delineate.evaluation.describe import triptych
+from delineate.evaluation.evaluate import choose_split, known_splits
+from delineate.evaluation.figures import triptychs
+from delineate.prediction.predictor import Predictor
+from delineate.recipe import Recipe, names
+from delineate.runs import Run
+
+Rows = list[dict[str, Any]]
+SCORES = ("val_loss", "val_accuracy", "val_dice", "val_mean_iou")
+
+
+class Shown(bytes):
+    """A PNG that a notebook shows by itself."""
+
+    def _repr_png_(self) -> bytes:
+        return bytes(self)
+
+
+def show(what: str | Path) -> Rows:
+    """Return rows about a run, about all runs in a folder, or about a table of names.
+
+    Args:
+        what: A run's folder, a folder of runs, "recipes", or the name of a table.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if str(what) == "recipes":
+        return [_recipe_row(name) for name in names()]
+    if str(what) in TABLES:
+        return [_table_row(str(what), name) for name in TABLES[str(what)]]
+    folder = Path(what)
+    if Run(folder).recipe.is_file():
+        return [{"epoch": int(row["epoch"]), **_without(row, "epoch")} for row in Run(folder).rows]
+    runs = [Run(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    rows = [_run_row(run) for run in runs if run.recipe.is_file()]
+    if rows:
+        return rows
+    raise UsageError(
+        f"'{what}' is neither a run nor a folder of runs nor a table.",
+        hint=f"Name one, or: recipes, {', '.join(TABLES)}.",
+    )
+
+
+def show_predictions(
+    run: Run | str | Path, dataset: Dataset, *, split: str | None = None, count: int = 4
+) -> Shown:
+    """Return a picture of image, truth, prediction and errors; a notebook shows it inline.
+
+    Args:
+        run: A run or a bundle's folder.
+        dataset: The samples.
+        split: "train", "validation" or "test"; unset: the part that the training has not seen.
+        count: How many samples, evenly spread.
+
+    Returns:
+        The PNG's bytes.
+    """
+    folder = run.folder if isinstance(run, Run) else Path(run)
+    predictor = Predictor.open(folder)
+    part, _ = choose_split(known_splits(dataset, folder, predictor.card.names), split)
+    chosen = np.linspace(0, len(part) - 1, min(count, len(part))).round().astype(int)
+    rows = [triptych(predictor, part, index) for index in chosen.tolist()]
+    return Shown(triptychs(rows, predictor.card.colours))
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    rows = run.rows
+    best = Recipe.load(run.recipe).callbacks.best
+    sign = -1 if best.endswith("loss") else 1
+    row = max(rows, key=lambda item: sign * item.get(best, -np.inf)) if rows else {}
+    seconds = sum(item.get("seconds", 0.0) for item in rows)
+    return {
+        "run": run.folder.name,
+        "epochs": len(rows),
+        "best": int(row["epoch"]) if row else None,
+        **{name: row.get(name) for name in SCORES},
+        "seconds": round(seconds),
+    }
+
+
+def _recipe_row(name: str) -> dict[str, Any]:
+    recipe = Recipe.load(name)
+    return {
+        "recipe": name,
+        "network": f"{recipe.model.encoder} + {recipe.model.decoder}",
+        "size": "×".join(str(side) for side in recipe.data.size),
+        "fit": recipe.data.fit,
+        "loss": " + ".join(recipe.loss.terms),
+        "epochs": recipe.training.epochs,
+    }
+
+
+def _table_row(table: str, name: str) -> dict[str, Any]:
+    return {table.removesuffix("s"): name, "object": TABLES[table][name]}
+
+
+def _without(row: dict[str, float], key: str) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name != key}

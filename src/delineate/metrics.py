@@ -1,0 +1,126 @@
+"""Scores while training, from one exact confusion table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from delineate.catalog import find
+
+Tensor = Any
+IGNORE = 255
+# A count is kept as high * 2^30 + low in two int32, since JAX has no int64 unless told so.
+LOW_BITS = 30
+
+
+def accuracy(table: Tensor) -> Tensor:
+    """Return the share of pixels that are right."""
+    return _ratio(ops.sum(ops.diagonal(table)), ops.sum(table))
+
+
+def mean_iou(table: Tensor) -> Tensor:
+    """Return the mean IoU over the classes in truth or prediction, background included."""
+    return _mean_over_present(table, _iou)
+
+
+def foreground_iou(table: Tensor) -> Tensor:
+    """Return the mean IoU over the classes in truth or prediction, without the background."""
+    return _mean_over_present(table, _iou, first=1)
+
+
+def dice(table: Tensor) -> Tensor:
+    """Return the mean Dice over the classes in truth or prediction, without the background."""
+    return _mean_over_present(table, _dice, first=1)
+
+
+class Scores(keras.metrics.Metric):
+    """Several scores of one confusion table, which is exact to 2^61 pixels on each backend.
+
+    Args:
+        classes: Number of classes.
+        names: Scores in the table of metrics.
+        threshold: For one channel: foreground from this probability on.
+        ignore: The class id that never counts.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        names: Sequence[str] = ("accuracy", "mean_iou", "dice"),
+        *,
+        threshold: float = 0.5,
+        ignore: int = IGNORE,
+    ) -> None:
+        super().__init__(name="scores")
+        self.classes = classes
+        self.scores: dict[str, Callable[[Tensor], Tensor]] = {
+            name.rpartition(":")[2]: find("metrics", name) for name in names
+        }
+        self.logit = float(np.log(threshold / (1 - threshold)))
+        self.ignore = ignore
+        shape = (classes, classes)
+        self.low = self.add_weight(shape=shape, dtype="int32", initializer="zeros", name="low")
+        self.high = self.add_weight(shape=shape, dtype="int32", initializer="zeros", name="high")
+
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
+        """Count a batch: class ids (batch, height, width), logits (..., channels)."""
+        truth = ops.cast(y_true, "int32")
+        if y_pred.shape[-1] == 1:
+            prediction = ops.cast(ops.squeeze(y_pred, -1) >= self.logit, "int32")
+        else:
+            prediction = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+        counted = self.low + self._count(truth, prediction)
+        self.high.assign(self.high + ops.right_shift(counted, LOW_BITS))
+        self.low.assign(ops.bitwise_and(counted, 2**LOW_BITS - 1))
+
+    def result(self) -> dict[str, Tensor]:
+        """Return each score by its name, float32 scalars."""
+        table = ops.cast(self.high, "float32") * 2.0**LOW_BITS + ops.cast(self.low, "float32")
+        return {name: score(table) for name, score in self.scores.items()}
+
+    def summarise(self, table: np.ndarray) -> dict[str, float]:
+        """Return each score of a confusion table, int64 (classes, classes)."""
+        counts = ops.convert_to_tensor(table.astype(np.float32))
+        return {name: float(score(counts)) for name, score in self.scores.items()}
+
+    def table(self) -> np.ndarray:
+        """Return the confusion table, int64 (classes, classes), rows truth, columns prediction."""
+        high, low = (ops.convert_to_numpy(part).astype(np.int64) for part in (self.high, self.low))
+        counts: np.ndarray = (high << LOW_BITS) + low
+        return counts
+
+    def _count(self, truth: Tensor, prediction: Tensor) -> Tensor:
+        cells = self.classes**2
+        ids = ops.where(truth == self.ignore, cells, truth * self.classes + prediction)
+        counts = _count_ids(ops.reshape(ids, (-1,)), cells + 1)
+        return ops.reshape(counts[:cells], (self.classes, self.classes))
+
+
+def _count_ids(ids: Tensor, length: int) -> Tensor:
+    # JAX needs a fixed length, which only the segment sum has; PyTorch's segment sum takes seconds.
+    if keras.backend.backend() == "jax":
+        return ops.segment_sum(ops.ones_like(ids), ids, num_segments=length)
+    return ops.cast(ops.bincount(ids, minlength=length), "int32")
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    return part / ops.maximum(whole, 1.0)
+
+
+def _iou(hits: Tensor, total: Tensor) -> Tensor:
+    return _ratio(hits, total - hits)
+
+
+def _dice(hits: Tensor, total: Tensor) -> Tensor:
+    return _ratio(2.0 * hits, total)
+
+
+def _mean_over_present(
+    table: Tensor, score: Callable[[Tensor, Tensor], Tensor], first: int = 0
+) -> Tensor:
+    hits = ops.diagonal(table)[first:]
+    total = (ops.sum(table, axis=0) + ops.sum(table, axis=1))[first:]
+    present = ops.cast(total > 0, "float32")
+    return _ratio(ops.sum(score(hits, total) * present), ops.sum(present))

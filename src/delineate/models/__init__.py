@@ -1,0 +1,1 @@
+"""Networks: what builds them and draws them."""

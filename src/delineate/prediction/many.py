@@ -1,0 +1,176 @@
+"""Predictions of many files: index PNG, colour PNG, overlay and JSON."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate.errors import DataError, DelineateError, UsageError
+from delineate.files import whole_file, write_whole
+from delineate.imaging import IMAGE_SUFFIXES, read_image, write_png
+from delineate.overlays import colourise
+from delineate.overlays import overlay as draw_overlay
+from delineate.prediction.predictor import Prediction, Predictor
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Done:
+    """What has been predicted and what could not be.
+
+    Attributes:
+        written: A summary of each image that was predicted.
+        failures: The error of each that was not.
+    """
+
+    written: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[DelineateError] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        failed = [{"error": item.message, "hint": item.hint} for item in self.failures]
+        return {"predictions": self.written, "failed": failed}
+
+
+def predict(run: Any, images: Sequence[np.ndarray] | np.ndarray | str | Path) -> list[Prediction]:
+    """Return the predictions of one or many images, in order.
+
+    Args:
+        run: A run or bundle, or its folder.
+        images: One image, a file, or a sequence of them; each of any size.
+
+    Raises:
+        BundleError: There is no bundle.
+        DataError: An image does not fit the network.
+    """
+    predictor = Predictor.open(run)
+    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        images = [images]  # type: ignore[list-item]
+    return [predictor.predict(image) for image in images]
+
+
+def predict_files(
+    run: Any,
+    inputs: Sequence[str],
+    *,
+    to: Path,
+    overlay: bool = False,
+    probabilities: bool = False,
+    runtime: str | None = None,
+    progress: Progress | None = None,
+) -> Done:
+    """Predict files, folders and patterns into a folder; a broken one does not stop the others.
+
+    For each image ``a.png`` there are ``a.png`` (class ids as a palette PNG), ``a.json``, and where
+    asked for ``a_overlay.png`` and ``a_probabilities.npy``.
+
+    Args:
+        run: A run or bundle, or its folder.
+        inputs: Files, folders (with all below) or patterns.
+        to: The folder to write to.
+        overlay: Also draw the mask on the image.
+        probabilities: Also write the probabilities, float32 (height, width, classes).
+        runtime: A name in the table of runtimes.
+        progress: Called with (done, all) after each image.
+
+    Raises:
+        UsageError: An input names no file.
+        BundleError: There is no bundle.
+    """
+    files = find_inputs(inputs, to)
+    predictor = Predictor.open(run, runtime=runtime)
+    done = Done()
+    for number, (path, name) in enumerate(files, 1):
+        try:
+            image = read_image(path)
+            prediction = predictor.predict(image)
+        except DataError as error:
+            named = str(path) in error.message
+            message = error.message if named else f"{path}: {error.message}"
+            done.failures.append(type(error)(message, hint=error.hint))
+        else:
+            _write(to / name, image, prediction, predictor, overlay=overlay)
+            if probabilities:
+                _write_probabilities(to / name, prediction)
+            done.written.append(_summary(to / name, path, prediction, predictor))
+        if progress:
+            progress(number, len(files))
+    return done
+
+
+def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
+    """Return each image's file and the name of its prediction, without suffix.
+
+    Below a folder the names keep the subfolders; two files of one name get their suffix as well.
+
+    Raises:
+        UsageError: An input names no image.
+    """
+    found: dict[Path, Path] = {}
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
+            pairs = [(item, item.relative_to(path)) for item in inside if to not in item.parents]
+        elif path.is_file():
+            pairs = [(path, Path(path.name))]
+        else:
+            matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
+            pairs = [(item, Path(item.name)) for item in matched if _is_image(item)]
+        if not pairs:
+            raise UsageError(
+                f"'{given}' names no image.",
+                hint="Name image files, a folder that holds some, or a pattern in quotes.",
+            )
+        found |= dict(pairs)
+    stems = [name.with_suffix("") for name in found.values()]
+    return [
+        (path, stem if stems.count(stem) == 1 else Path(f"{stem}_{name.suffix[1:]}"))
+        for (path, name), stem in zip(found.items(), stems, strict=True)
+    ]
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _write(
+    stem: Path, image: np.ndarray, prediction: Prediction, predictor: Predictor, *, overlay: bool
+) -> None:
+    colours = predictor.card.colours
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    write_png(_file(stem, ".png"), prediction.mask, palette=colours)
+    write_png(_file(stem, "_colour.png"), colourise(prediction.mask, colours))
+    if overlay:
+        write_png(_file(stem, "_overlay.png"), draw_overlay(image, prediction.mask, colours))
+
+
+def _write_probabilities(stem: Path, prediction: Prediction) -> None:
+    with whole_file(_file(stem, "_probabilities.npy")) as path, path.open("wb") as file:
+        np.save(file, prediction.probabilities, allow_pickle=False)
+
+
+def _summary(
+    stem: Path, path: Path, prediction: Prediction, predictor: Predictor
+) -> dict[str, Any]:
+    counts = np.bincount(prediction.mask.ravel(), minlength=len(predictor.card.classes))
+    summary = {
+        "image": str(path),
+        "mask": str(_file(stem, ".png")),
+        "size": list(prediction.mask.shape),
+        "classes": [
+            {"name": name, "pixels": int(count), "share": round(int(count) / counts.sum(), 6)}
+            for name, count in zip(predictor.card.names, counts, strict=True)
+        ],
+    }
+    write_whole(_file(stem, ".json"), json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def _file(stem: Path, ending: str) -> Path:
+    return stem.with_name(stem.name + ending)

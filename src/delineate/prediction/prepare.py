@@ -1,0 +1,101 @@
+"""From an image of any size to the network's input, and back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from delineate.imaging import pad_to_multiple, resize_image, resize_probabilities
+from delineate.prediction.tiling import in_tiles
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+class Runtime(Protocol):
+    """An engine with an open model."""
+
+    granularity: int
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 (batch, height, width, channels) probabilities of such images."""
+        ...
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a bundle wants its images.
+
+    Attributes:
+        fit: "resize" to the network's size, or "crop": native resolution.
+        size: (height, width) that the network was trained at.
+        stride: What the sides have to divide by.
+        tile: Larger images are predicted in tiles of this side, in pixels.
+        overlap: By how much neighbouring tiles overlap, in pixels.
+    """
+
+    fit: str
+    size: tuple[int, int]
+    stride: int
+    tile: int = 1024
+    overlap: int = 64
+
+    def predict(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
+        """Return the probabilities of one image at its own size.
+
+        Args:
+            image: (height, width, channels), pixel values as stored.
+            runtime: The engine.
+
+        Returns:
+            float32 (height, width, classes); a single channel becomes two classes.
+        """
+        size = image.shape[0], image.shape[1]
+        if self.fit == "resize":
+            small = resize_image(image, self.size)
+            found = resize_probabilities(_run_one(runtime, small), size)
+        elif max(size) <= self.tile:
+            found = self._padded(image, runtime)
+        else:
+            found = in_tiles(
+                image,
+                lambda part: self._padded(part, runtime),
+                tile=self.tile,
+                overlap=self.overlap,
+            )
+        return two_classes(found)
+
+    def _padded(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
+        multiple = int(np.lcm(self.stride, runtime.granularity))
+        padding = pad_to_multiple((image.shape[0], image.shape[1]), multiple)
+        cut: np.ndarray = padding.undo(_run_one(runtime, padding.apply(image)))
+        return cut
+
+
+def two_classes(probabilities: np.ndarray) -> np.ndarray:
+    """Return (height, width, 2) for a single channel, the foreground's; others as they are."""
+    if probabilities.shape[-1] > 1:
+        return probabilities
+    return np.concatenate([1.0 - probabilities, probabilities], axis=-1)
+
+
+def to_mask(probabilities: np.ndarray, *, output: str, threshold: float) -> np.ndarray:
+    """Return the class ids that probabilities give, uint8 (height, width).
+
+    Args:
+        probabilities: float32 (height, width, classes).
+        output: "softmax" or "sigmoid".
+        threshold: With two classes: foreground from this probability on.
+    """
+    if probabilities.shape[-1] == 2:
+        foreground = probabilities[..., 1]
+        if output == "softmax" and threshold == 0.5:
+            return (foreground > probabilities[..., 0]).astype(np.uint8)
+        return (foreground >= threshold).astype(np.uint8)
+    ids: np.ndarray = probabilities.argmax(axis=-1).astype(np.uint8)
+    return ids
+
+
+def _run_one(runtime: Runtime, image: np.ndarray) -> np.ndarray:
+    result: np.ndarray = runtime.run(image[np.newaxis].astype(np.float32))[0]
+    return result

@@ -1,0 +1,54 @@
+"""Large images in overlapping tiles, blended where they overlap."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def in_tiles(
+    image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], *, tile: int, overlap: int
+) -> np.ndarray:
+    """Return the blended predictions of an image's tiles.
+
+    Args:
+        image: (height, width, channels).
+        predict: Returns float32 (height, width, classes) for a tile.
+        tile: Side of the tiles in pixels.
+        overlap: By how much neighbours overlap, in pixels; less than the side.
+
+    Returns:
+        float32 (height, width, classes).
+    """
+    height, width = image.shape[:2]
+    total: np.ndarray | None = None
+    weights = np.zeros((height, width, 1), np.float32)
+    for row in starts(height, tile, overlap):
+        for column in starts(width, tile, overlap):
+            part = np.s_[row : row + tile, column : column + tile]
+            found = predict(image[part])
+            weight = (
+                _ramp(found.shape[0], overlap)[:, None, None]
+                * _ramp(found.shape[1], overlap)[None, :, None]
+            )
+            if total is None:
+                total = np.zeros((height, width, found.shape[2]), np.float32)
+            total[part] += found * weight
+            weights[part] += weight
+    if total is None:
+        raise ValueError("an image without pixels")
+    return total / weights
+
+
+def starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Return where the tiles of a side begin: evenly spread, the last one ends with the side."""
+    if length <= tile:
+        return [0]
+    count = -(-(length - overlap) // (tile - overlap))
+    return [round(number * (length - tile) / (count - 1)) for number in range(count)]
+
+
+def _ramp(length: int, overlap: int) -> np.ndarray:
+    """Return weights that rise over the overlap from each end, float32, always positive."""
+    distance = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1))
+    ramp: np.ndarray = np.minimum(distance / (overlap + 1), 1.0).astype(np.float32)
+    return ramp

@@ -1,0 +1,390 @@
+"""The recipe: every setting of a training, as one frozen typed object and one TOML file.
+
+Each setting's description is its manual: ``docs/reference/recipe.md`` and the comments that
+:func:`write_recipe` puts into a file are made from it.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from delineate.errors import RecipeError, near_miss
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[Annotated[int, Field(ge=8, le=16384)], Annotated[int, Field(ge=8, le=16384)]]
+
+
+class Section(BaseModel):
+    """What all sections have in common: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_is_unset(cls, value: object) -> object:
+        # TOML has no null.
+        return None if value == "none" and cls is not Model else value
+
+
+class Data(Section):
+    """What is read, how it is brought to the network's size, and how it is split."""
+
+    size: Size = Field((256, 256), description="(height, width) in pixels that the network sees")
+    fit: Literal["crop", "resize"] = Field(
+        "crop",
+        description="crop: windows at native resolution; resize: the whole image at `size`",
+    )
+    crops_per_image: int = Field(
+        1, ge=1, le=1000, description="windows drawn from each image per epoch (fit = crop)"
+    )
+    channels: int | None = Field(
+        None, ge=1, le=64, description="input channels; unset: as many as the images have"
+    )
+    validation: Share = Field(0.1, description="share of the images held out for validation")
+    test: Share = Field(0.1, description="share of the images held out for the test")
+    near_duplicates: Literal["together", "ignore"] = Field(
+        "together", description="together: near-duplicate images stay on one side of a split"
+    )
+    kinds: Literal["balance", "together", "ignore"] = Field(
+        "balance",
+        description="kinds of picture: balance: each kind in every split; together: each kind on "
+        "one side; ignore: by chance",
+    )
+    cache: bool = Field(True, description="keep decoded images and merged masks on disk")
+
+
+class Augment(Section):
+    """Random changes of the training samples. All zero or false: none."""
+
+    flip: bool = Field(True, description="mirror left-right and up-down, each half of the time")
+    quarter_turns: bool = Field(True, description="turn by 0, 90, 180 or 270 degrees")
+    scale: float = Field(
+        0.0, ge=0, le=0.9, description="zoom by a factor between 1 - scale and 1 / (1 - scale)"
+    )
+    rotation: float = Field(0.0, ge=0, le=180, description="degrees, either way")
+    shear: float = Field(0.0, ge=0, le=45, description="degrees, either way")
+    elastic: float = Field(
+        0.0, ge=0, le=100, description="largest displacement of the elastic grid, pixels"
+    )
+    warp_probability: Share = Field(
+        1.0, description="share of samples that are scaled, rotated, sheared or bent at all"
+    )
+    brightness: Share = Field(0.0, description="shift by up to this share of the value range")
+    contrast: float = Field(
+        0.0, ge=0, le=0.95, description="contrast factor between 1 - x and 1 / (1 - x)"
+    )
+    gamma: float = Field(0.0, ge=0, le=0.9, description="exponent between 1 - x and 1 / (1 - x)")
+    hue: Share = Field(0.0, description="hue shift, in turns of the colour circle (RGB only)")
+    blur: float = Field(0.0, ge=0, le=20, description="largest sigma of a Gaussian blur, pixels")
+    noise: Share = Field(
+        0.0, description="largest standard deviation of Gaussian noise, share of the value range"
+    )
+    compression: Share = Field(
+        0.0, description="share of samples that go through a JPEG of random quality (8 bit only)"
+    )
+
+
+class Model(Section):
+    """The network."""
+
+    encoder: str = Field("plain", description="name in the table of encoders")
+    decoder: str = Field("unet", description="name in the table of decoders")
+    depth: int = Field(4, ge=1, le=8, description="number of times the resolution is halved")
+    filters: int = Field(
+        16, ge=1, le=1024, description="channels at full resolution; doubled at each depth"
+    )
+    largest_filters: int = Field(1024, ge=1, le=8192, description="bound of the doubling")
+    convolutions: int = Field(2, ge=1, le=8, description="convolutions per block")
+    kernel_size: Literal[1, 3, 5, 7] = Field(3, description="side of the convolution kernels")
+    dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
+        (0.0,),
+        description="share of activations dropped in each block, from full resolution down to the "
+        "bottom; the last value holds for all deeper ones",
+    )
+    normalisation: Literal["none", "batch", "group"] = Field(
+        "batch", description="normalisation after each convolution"
+    )
+    activation: str = Field("relu", description="a Keras activation: relu, elu, gelu, silu, ...")
+    downsampling: Literal["max", "average", "convolution"] = Field(
+        "max", description="max or average pooling, or a convolution of stride 2"
+    )
+    upsampling: Literal["transposed", "bilinear"] = Field(
+        "transposed", description="transposed convolution, or bilinear and a convolution"
+    )
+    initialiser: str = Field("he_normal", description="a Keras initialiser for the kernels")
+    output: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="sigmoid with two classes is one channel in the network"
+    )
+    input_scale: float | None = Field(
+        None,
+        gt=0,
+        description="factor on the stored values, inside the graph; unset: 1 / the largest value "
+        "of the images' type, for an input in [0, 1]",
+    )
+
+
+class Loss(Section):
+    """What is minimised: a weighted sum of named losses."""
+
+    terms: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=lambda: {"sparse_categorical_crossentropy": 1.0},
+        description="weight of each loss, by its name in the table of losses",
+    )
+
+
+class Training(Section):
+    """How the weights are found."""
+
+    epochs: int = Field(30, ge=1, le=100_000, description="passes over the training images")
+    batch_size: int = Field(16, ge=1, le=4096, description="samples per step")
+    optimizer: str = Field("adam", description="a Keras optimizer: adam, adamw, sgd, ...")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="at the start")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay")
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="cosine: down to zero over all steps"
+    )
+    metrics: tuple[str, ...] = Field(
+        ("accuracy", "mean_iou", "dice"), description="scores followed while training"
+    )
+
+
+class Callbacks(Section):
+    """What happens around the steps."""
+
+    best: str = Field("val_loss", description="the score by which `best/` is chosen")
+    early_stopping: str | None = Field("val_loss", description="the score to watch; unset: never")
+    early_stopping_patience: int = Field(10, ge=0, description="epochs without a gain")
+    reduce_on_plateau: str | None = Field(None, description="the score to watch; unset: never")
+    reduce_patience: int = Field(5, ge=0, description="epochs without a gain")
+    reduce_factor: float = Field(0.1, gt=0, lt=1, description="factor on the learning rate")
+    reduce_floor: float = Field(1e-6, ge=0, description="smallest learning rate")
+    minimum_gain: float = Field(0.0, ge=0, description="smaller gains count as none")
+    save_steps: int = Field(0, ge=0, description="also save every so many steps; 0: epochs only")
+    pictures: int = Field(4, ge=0, le=64, description="validation images drawn after each epoch")
+    tensorboard: bool = Field(False, description="write events for TensorBoard")
+
+
+class Evaluation(Section):
+    """How `evaluate` scores and draws."""
+
+    boundary: bool = Field(True, description="boundary scores (slower)")
+    cases: int = Field(6, ge=0, le=64, description="best and worst images drawn, each")
+
+
+class Post(Section):
+    """From probabilities to the class mask."""
+
+    threshold: Share = Field(0.5, description="for two classes: foreground from here on")
+
+
+class Runtime(Section):
+    """The machine's side."""
+
+    backend: Literal["tensorflow", "jax", "torch"] | None = Field(
+        None, description="unset: the first installed"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the arithmetic")
+    seed: int = Field(0, ge=0, lt=2**32, description="of everything random")
+    threads: int | None = Field(None, ge=1, le=1024, description="unset: all cores")
+    workers: int = Field(1, ge=0, le=64, description="threads that prepare batches; 0: none")
+    deterministic: bool = Field(True, description="the same seed gives the same weights on a CPU")
+
+
+class Recipe(Section):
+    """Every setting of a training.
+
+    Example:
+        >>> recipe = Recipe.load("unet-nuclei")
+        >>> recipe.override({"training.epochs": 3}).training.epochs
+        3
+    """
+
+    data: Data = Data()
+    augment: Augment = Augment()
+    model: Model = Model()
+    loss: Loss = Loss()
+    training: Training = Training()
+    callbacks: Callbacks = Callbacks()
+    evaluation: Evaluation = Evaluation()
+    post: Post = Post()
+    runtime: Runtime = Runtime()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Recipe":
+        stride = 2**self.model.depth
+        if any(side % stride for side in self.data.size) and self.model.encoder == "plain":
+            raise ValueError(
+                f"data.size {list(self.data.size)} does not divide by the model's stride {stride}"
+            )
+        return self
+
+    @classmethod
+    def load(cls, source: str | Path) -> "Recipe":
+        """Return the recipe of a shipped name or of a TOML file.
+
+        Args:
+            source: A name such as ``"unet-nuclei"``, or the path of a ``.toml`` file.
+
+        Raises:
+            RecipeError: No such recipe or file, bad TOML, an unknown key or a bad value.
+        """
+        text, origin = _read_source(source)
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(
+                f"{origin} is not valid TOML: {error}.", hint="Correct the line that is named."
+            ) from error
+        return from_values(values, origin)
+
+    def override(self, settings: Mapping[str, object]) -> "Recipe":
+        """Return a copy with settings replaced, each key as ``"section.key"``.
+
+        Raises:
+            RecipeError: An unknown key or a value that is not allowed.
+        """
+        values = self.model_dump()
+        for key, value in settings.items():
+            section, _, name = key.partition(".")
+            if not name:
+                raise RecipeError(
+                    f"'{key}' names no setting of a section.",
+                    hint="Write it as section.key=value, for example training.epochs=5.",
+                )
+            values.setdefault(section, {})
+            if not isinstance(values[section], dict):
+                raise RecipeError(f"'{section}' is no section.", hint="Name a section.")
+            values[section][name] = value
+        return from_values(values, "the recipe with its overrides")
+
+
+def names() -> list[str]:
+    """Return the names of the shipped recipes, sorted."""
+    folder = resources.files("delineate") / "recipes"
+    return sorted(path.name[:-5] for path in folder.iterdir() if path.name.endswith(".toml"))
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, object]:
+    """Return ``section.key=value`` strings as a mapping; values are TOML, or else plain text.
+
+    Raises:
+        RecipeError: A string without ``=``.
+
+    Example:
+        >>> parse_settings(["training.epochs=5", "data.size=[64, 64]", "model.output=softmax"])
+        {'training.epochs': 5, 'data.size': [64, 64], 'model.output': 'softmax'}
+    """
+    values: dict[str, object] = {}
+    for setting in settings:
+        key, found, text = setting.partition("=")
+        if not found:
+            raise RecipeError(f"'{setting}' has no '='.", hint="Write --set section.key=value.")
+        values[key.strip()] = _toml_value(text.strip())
+    return values
+
+
+def from_values(values: Mapping[str, Any], origin: str) -> Recipe:
+    """Return the recipe that nested plain values describe.
+
+    Raises:
+        RecipeError: An unknown key (with its near miss) or a bad value; ``origin`` is named.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, origin) from error
+
+
+def _toml_value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _read_source(source: str | Path) -> tuple[str, str]:
+    path = Path(source)
+    if path.suffix == ".toml":
+        try:
+            return path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                f"The recipe {path} cannot be read: {error}.",
+                hint=f"Name a TOML file or one of: {', '.join(names())}.",
+            ) from error
+    if str(source) not in names():
+        raise RecipeError(
+            f"There is no recipe '{source}'.{near_miss(str(source), names())}",
+            hint=f"Name a TOML file or one of: {', '.join(names())}.",
+        )
+    shipped = resources.files("delineate") / "recipes" / f"{source}.toml"
+    return shipped.read_text(encoding="utf-8"), f"recipe '{source}'"
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    if len(place) == 1:
+        return list(Recipe.model_fields)
+    section = Recipe.model_fields.get(str(place[0]))
+    kind = section.annotation if section else None
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
+
+
+def _explain(error: ValidationError, origin: str) -> RecipeError:
+    first = error.errors()[0]
+    place = first["loc"]
+    key = ".".join(str(part) for part in place)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(place)
+        what = "section" if len(place) == 1 else "setting"
+        return RecipeError(
+            f"{origin}: unknown {what} '{key}'.{near_miss(str(place[-1]), known)}",
+            hint=f"Use one of: {', '.join(known)}.",
+        )
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not place:
+        return RecipeError(f"{origin}: {message}.", hint="Change one of the two settings.")
+    return RecipeError(
+        f"{origin}: {key} = {first['input']!r} is not allowed: {message[:1].lower()}{message[1:]}.",
+        hint=f"See 'delineate show recipes' for what {key} may be.",
+    )
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    raise TypeError(f"no TOML form for {type(value).__name__}")
+
+
+def write_recipe(recipe: Recipe, *, reasons: Mapping[str, str] | None = None) -> str:
+    """Return the recipe as TOML text that :meth:`Recipe.load` reads back to an equal recipe.
+
+    Args:
+        recipe: The recipe.
+        reasons: Comments by ``"section.key"``; a setting without one bears its description.
+    """
+    lines: list[str] = []
+    for section, values in recipe:
+        lines += [f"[{section}]"]
+        for key, field in type(values).model_fields.items():
+            comment = (reasons or {}).get(f"{section}.{key}", field.description or "")
+            value = getattr(values, key)
+            unset = value is None and field.default is None
+            text = f"# {key} = unset" if unset else f"{key} = {_toml(value)}"
+            lines.append(f"{text:<44}  # {comment}")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,197 @@
+"""The run folder: every file name in it, its journal and its resume point."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delineate.errors import RunError
+from delineate.files import write_whole
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: str | Path) -> "Run":
+        """Make a run folder.
+
+        Raises:
+            RunError: Something stands there already, or it cannot be made.
+        """
+        folder = Path(folder)
+        cls.refuse_existing(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"The run folder {folder} cannot be made: {error.strerror}.",
+                hint="Choose another --to.",
+            ) from error
+        return cls(folder)
+
+    @staticmethod
+    def refuse_existing(folder: Path) -> None:
+        """Refuse a folder that holds something.
+
+        Raises:
+            RunError: Something stands there already.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(
+                f"The run folder {folder} exists already.",
+                hint="Pass --resume to go on with it, or another --to.",
+            )
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """Return an existing run.
+
+        Raises:
+            RunError: The folder holds no run.
+        """
+        run = cls(Path(folder))
+        if not run.recipe.is_file():
+            raise RunError(
+                f"{folder} is no run folder (no {run.recipe.name}).",
+                hint="Name a folder that 'delineate train' has made.",
+            )
+        return run
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / "recipe.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine and command."""
+        return self.folder / "environment.json"
+
+    @property
+    def dataset(self) -> Path:
+        """The split by name and content hash."""
+        return self.folder / "dataset.json"
+
+    @property
+    def journal(self) -> Path:
+        """A line per epoch and event."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def results(self) -> Path:
+        """A row per epoch."""
+        return self.folder / "results.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The curves of all epochs."""
+        return self.folder / "results.png"
+
+    @property
+    def pictures(self) -> Path:
+        """Predictions after each epoch."""
+        return self.folder / "pictures"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Events for TensorBoard."""
+        return self.folder / "tensorboard"
+
+    @property
+    def last(self) -> Path:
+        """The resume points."""
+        return self.folder / "last"
+
+    @property
+    def best(self) -> Path:
+        """The bundle of the best epoch."""
+        return self.folder / "best"
+
+    @property
+    def report(self) -> Path:
+        """The report as a page."""
+        return self.folder / "report.html"
+
+    @property
+    def report_json(self) -> Path:
+        """The report as JSON."""
+        return self.folder / "report.json"
+
+    @property
+    def confusion_matrix(self) -> Path:
+        """The confusion matrix as a picture."""
+        return self.folder / "confusion_matrix.png"
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the journal's lines; a damaged line ends it."""
+        try:
+            lines = self.journal.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
+    def write_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write the journal, and the epochs among its events as ``results.csv``."""
+        write_whole(self.journal, "".join(json.dumps(event) + "\n" for event in events))
+        rows = epochs_of(events)
+        if rows:
+            write_whole(self.results, _csv(rows))
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row per epoch, oldest first."""
+        return epochs_of(self.events())
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """Return the content of one of the run's JSON files.
+
+        Raises:
+            RunError: It is missing or damaged.
+        """
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{path} cannot be read: {error}.",
+                hint="Copy the whole run folder, or train again.",
+            ) from error
+        return values
+
+
+def epochs_of(events: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return the rows of the epochs among a journal's events."""
+    return [dict(event["scores"]) for event in events if event.get("event") == "epoch"]
+
+
+def next_folder(dataset: str, recipe: str, *, below: Path = Path("runs")) -> Path:
+    """Return the next free folder ``runs/<dataset>-<recipe>-<n>``."""
+    stem = re.sub(r"[^\w.-]+", "_", f"{dataset}-{recipe}")
+    number = 1
+    while (below / f"{stem}-{number}").exists():
+        number += 1
+    return below / f"{stem}-{number}"
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

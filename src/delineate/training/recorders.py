@@ -1,0 +1,75 @@
+"""What is written down after each epoch: the journal, the curves, the pictures."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from delineate.data.dataset import Dataset
+from delineate.evaluation.curves import draw_curves
+from delineate.evaluation.describe import triptych
+from delineate.evaluation.figures import triptychs
+from delineate.files import write_whole
+from delineate.prediction.predictor import Predictor
+from delineate.runs import Run, epochs_of
+
+Logs = dict[str, float]
+
+
+class Journal(keras.callbacks.Callback):
+    """Keeps the run's events, and writes them and the curves after each epoch.
+
+    Attributes:
+        events: All events so far; a resumed training puts the earlier ones here.
+
+    Args:
+        run: The run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+        self.events: list[dict[str, Any]] = []
+
+    def note(self, event: str, **values: Any) -> None:
+        """Add an event and write the journal."""
+        self.events.append({"event": event, "time": round(time.time(), 3), **values})
+        self.run.write_events(self.events)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Add the epoch's row and draw the curves."""
+        self.note("epoch", scores={"epoch": epoch + 1, **(logs or {})})
+        curves = draw_curves(epochs_of(self.events), title=self.run.folder.name)
+        write_whole(self.run.curves, curves)
+
+
+class Pictures(keras.callbacks.Callback):
+    """Draws image, truth and prediction of a few samples after each epoch.
+
+    Args:
+        run: The run.
+        dataset: The samples.
+        predictor: Returns a predictor of the present weights.
+    """
+
+    def __init__(self, run: Run, dataset: Dataset, predictor: Callable[[], Predictor]) -> None:
+        super().__init__()
+        self.run = run
+        self.dataset = dataset
+        self.predictor = predictor
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Draw the samples."""
+        predictor = self.predictor()
+        rows = [triptych(predictor, self.dataset, index) for index in range(len(self.dataset))]
+        path = self.run.pictures / f"epoch{epoch + 1:04d}.png"
+        write_whole(path, triptychs(rows, predictor.card.colours))
+
+
+def evenly(dataset: Dataset, count: int) -> Dataset:
+    """Return up to ``count`` samples, evenly spread."""
+    count = min(count, len(dataset))
+    chosen: Sequence[int] = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
+    return dataset.subset(chosen)

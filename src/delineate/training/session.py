@@ -1,0 +1,123 @@
+"""A training in progress: where it stands, and how it is saved and restored."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import keras
+
+from delineate.bundle import recover
+from delineate.recipe import Recipe
+from delineate.runs import Run
+from delineate.training import checkpoint
+from delineate.training.callbacks import ReduceOnPlateau
+from delineate.training.parts import Parts
+from delineate.training.recorders import Journal
+from delineate.training.tally import Tally
+
+
+class Session:
+    """Where a training stands.
+
+    Attributes:
+        epoch: The present epoch, from 0.
+        step: The next step of this epoch, from 0.
+        finished: Whether all epochs are done, or the training has been stopped for good.
+
+    Args:
+        run: The run.
+        parts: What is trained with what.
+        recipe: All settings.
+        callbacks: In the order in which they act.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        parts: Parts,
+        recipe: Recipe,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> None:
+        self.run, self.parts, self.recipe = run, parts, recipe
+        self.trainer, self.scores, self.batches = parts.trainer, parts.scores, parts.batches
+        self.epoch, self.step, self.finished = 0, 0, False
+        self.tally = self._new_tally()
+        self.trainer.optimizer.build(self.trainer.trainable_variables)
+        self.trainer.stop_training = False
+        self._list = list(callbacks)
+        self.callbacks = keras.callbacks.CallbackList(
+            self._list,
+            model=self.trainer,
+            epochs=recipe.training.epochs,
+            steps=self.batches.steps,
+            verbose=0,
+        )
+        self.journal = next(item for item in self._list if isinstance(item, Journal))
+        self._plateau = next(
+            (item for item in self._list if isinstance(item, ReduceOnPlateau)), None
+        )
+        self._seconds = 0.0
+        self._begun = time.monotonic()
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the next step: schedule × plateau, not below the floor."""
+        settings = self.recipe.training
+        rate = settings.learning_rate
+        if settings.schedule == "cosine":
+            done = self.epoch * self.batches.steps + self.step
+            share = done / (settings.epochs * self.batches.steps)
+            rate *= (1 + math.cos(math.pi * share)) / 2
+        if self._plateau is None:
+            return rate
+        return max(rate * self._plateau.scale, min(rate, self.recipe.callbacks.reduce_floor))
+
+    def next_epoch(self) -> None:
+        """Move to the next epoch's first step."""
+        self.epoch, self.step = self.epoch + 1, 0
+        self.tally = self._new_tally()
+
+    def save(self) -> None:
+        """Write the resume point."""
+        seconds = self._seconds + time.monotonic() - self._begun
+        states = {type(item).__name__: item.get_state() for item in self._stateful()}
+        point = checkpoint.ResumePoint(
+            epoch=self.epoch,
+            step=self.step,
+            finished=self.finished,
+            seconds=seconds,
+            states={**states, "tally": self.tally.get_state()},
+            events=self.journal.events,
+            arrays=checkpoint.values_of(self.trainer),
+        )
+        checkpoint.save(self.run.last, point)
+
+    def restore(self) -> None:
+        """Go to the newest resume point.
+
+        Raises:
+            RunError: There is none, or it belongs to another network.
+        """
+        point = checkpoint.load(self.run.last)
+        checkpoint.restore(self.trainer, point.arrays)
+        self.epoch, self.step, self.finished = point.epoch, point.step, point.finished
+        for item in self._stateful():
+            item.set_state(point.states[type(item).__name__])
+        self.tally.set_state(point.states["tally"])
+        self.journal.events = [dict(event) for event in point.events]
+        self._seconds = point.seconds
+        recover(self.run.best)
+        self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1)
+
+    def interrupt(self) -> NoReturn:
+        """Save everything, and interrupt."""
+        self.journal.note("interrupted", epoch=self.epoch + 1, step=self.step + 1)
+        self.save()
+        self.callbacks.on_train_end()
+        raise KeyboardInterrupt
+
+    def _stateful(self) -> list[Any]:
+        return [item for item in self._list if hasattr(item, "get_state")]
+
+    def _new_tally(self) -> Tally:
+        return Tally(self.scores.classes, self.scores.summarise)

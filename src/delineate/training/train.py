@@ -1,0 +1,220 @@
+"""The training, from top to bottom."""
+
+import errno
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from delineate.bundle import Bundle
+from delineate.data.dataset import Dataset
+from delineate.data.partition import describe_splits, partition, partition_as
+from delineate.errors import RunError
+from delineate.evaluation.evaluate import evaluate
+from delineate.files import write_whole
+from delineate.recipe import Recipe, write_recipe
+from delineate.runs import Run, next_folder
+from delineate.training import checkpoint
+from delineate.training.callbacks import EarlyStopping, KeepBest, ReduceOnPlateau, Watched
+from delineate.training.devices import environment, set_up
+from delineate.training.feeding import feed
+from delineate.training.interrupt import StopRequest
+from delineate.training.parts import Parts, assemble
+from delineate.training.recorders import Journal, Pictures, evenly
+from delineate.training.session import Session
+from delineate.training.tally import Tally
+from delineate.training.watching import Pace, Progress, Watch
+
+
+def train(
+    dataset: Dataset,
+    recipe: Recipe | None = None,
+    *,
+    to: str | Path | None = None,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    watch: Watch | None = None,
+) -> Run:
+    """Train a model and return its run.
+
+    Ctrl-C (SIGINT) and SIGTERM end it between two steps with everything saved; with ``resume`` it
+    then goes on, and on a CPU ends with the weights of the uninterrupted training, bit for bit.
+
+    Args:
+        dataset: The images and masks.
+        recipe: All settings; unset: the recipe "unet". A resumed run has its own.
+        to: The run folder; unset: a new one below ``runs/``.
+        resume: Go on with the run in ``to``.
+        callbacks: Any Keras callbacks.
+        watch: Called after each step and epoch.
+
+    Raises:
+        DelineateError: The data, the recipe or the run folder is not as it has to be.
+        KeyboardInterrupt: A stop was asked for; everything is saved.
+    """
+    dataset.require_pairs()
+    run, dataset, recipe = _begin(dataset, recipe, to, resume=resume)
+    try:
+        set_up(recipe.runtime)
+        parts = assemble(dataset, recipe)
+        session = Session(run, parts, recipe, _callbacks(run, parts, recipe, callbacks))
+        if resume:
+            session.restore()
+        else:
+            _describe(run, dataset, recipe)
+        _run_epochs(session, watch)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise RunError(
+            f"The disk is full: {error.filename or run.folder} could not be written.",
+            hint="Free some space, then go on with --resume.",
+        ) from error
+    if run.best.is_dir() and not run.report.is_file():
+        split = "validation" if parts.validation else "train"
+        evaluate(run, dataset, split=split)
+    return run
+
+
+def _run_epochs(session: Session, watch: Watch | None) -> None:
+    epochs = session.recipe.training.epochs
+    session.callbacks.on_train_begin()
+    with StopRequest() as stop:
+        while session.epoch < epochs and not session.finished:
+            logs = _run_epoch(session, stop, watch)
+            session.callbacks.on_epoch_end(session.epoch, logs)
+            session.finished = session.trainer.stop_training or session.epoch + 1 == epochs
+            session.next_epoch()
+            session.save()
+            if stop.asked and not session.finished:
+                session.interrupt()
+    session.callbacks.on_train_end()
+
+
+def _run_epoch(session: Session, stop: StopRequest, watch: Watch | None) -> dict[str, float]:
+    recipe, trainer, batches, tally = (
+        session.recipe,
+        session.trainer,
+        session.batches,
+        session.tally,
+    )
+    session.callbacks.on_epoch_begin(session.epoch)
+    pace = Pace(batches.steps, recipe.training.epochs)
+    todo = range(session.step, batches.steps)
+    for images, masks in feed(batches, session.epoch, todo, recipe.runtime.workers):
+        trainer.optimizer.learning_rate = session.learning_rate()
+        session.callbacks.on_train_batch_begin(session.step)
+        # The step: Keras's compiled train function moves all weights by one batch.
+        loss = float(trainer.train_on_batch(images, masks, return_dict=True)["loss"])
+        _refuse_infinite(loss, session)
+        tally.add(loss, len(images), session.scores.table())
+        pace.step(len(images))
+        session.callbacks.on_train_batch_end(session.step, {"loss": loss})
+        session.step += 1
+        if watch:
+            watch(_progress(session, pace, tally.scores()))
+        if stop.asked and session.step < batches.steps:
+            session.interrupt()
+        if recipe.callbacks.save_steps and session.step % recipe.callbacks.save_steps == 0:
+            session.save()
+    speed = {
+        "seconds": round(pace.seconds, 3),
+        "images_per_second": round(pace.images_per_second, 2),
+    }
+    logs = tally.scores() | _validate(session) | speed
+    logs["learning_rate"] = float(session.learning_rate())
+    if watch:
+        watch(_progress(session, pace, logs, epoch_done=True))
+    return logs
+
+
+def _validate(session: Session) -> dict[str, float]:
+    batches = session.parts.validation
+    if batches is None:
+        return {}
+    tally = Tally(session.scores.classes, session.scores.summarise)
+    for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
+        loss = session.trainer.test_on_batch(images, masks, return_dict=True)["loss"]
+        tally.add(float(loss), len(images), session.scores.table())
+    return tally.scores("val_")
+
+
+def _refuse_infinite(loss: float, session: Session) -> None:
+    if not math.isfinite(loss):
+        raise RunError(
+            f"The loss is {loss} in epoch {session.epoch + 1}, step {session.step + 1}.",
+            hint="Lower training.learning_rate; the last saved epoch is untouched.",
+        )
+
+
+def _progress(
+    session: Session, pace: Pace, scores: dict[str, float], *, epoch_done: bool = False
+) -> Progress:
+    return Progress(
+        epoch=session.epoch + 1,
+        epochs=session.recipe.training.epochs,
+        step=session.step,
+        steps=session.batches.steps,
+        scores=scores,
+        images_per_second=pace.images_per_second,
+        seconds_left=pace.seconds_left(session.epoch, session.step),
+        epoch_done=epoch_done,
+    )
+
+
+def _begin(
+    dataset: Dataset, recipe: Recipe | None, to: str | Path | None, *, resume: bool
+) -> tuple[Run, Dataset, Recipe]:
+    """Return the run, the data set with its splits, and the recipe; make no folder in vain."""
+    if resume:
+        if to is None:
+            raise RunError("Which run to resume is not said.", hint="Pass the run folder as --to.")
+        run = Run.open(to)
+        stored = Recipe.load(run.recipe)
+        return run, partition_as(dataset, run.read_json(run.dataset)), stored
+    recipe = recipe or Recipe.load("unet")
+    dataset = partition(dataset, recipe.data, seed=recipe.runtime.seed)
+    return Run.create(to or next_folder(dataset.name, "recipe")), dataset, recipe
+
+
+def _describe(run: Run, dataset: Dataset, recipe: Recipe) -> None:
+    import json
+
+    write_whole(run.environment, json.dumps(environment(), indent=2) + "\n")
+    write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
+    write_whole(run.recipe, write_recipe(recipe))
+
+
+def _callbacks(
+    run: Run, parts: Parts, recipe: Recipe, extra: Sequence[keras.callbacks.Callback]
+) -> list[keras.callbacks.Callback]:
+    """Return the callbacks in the order in which they act."""
+    settings = recipe.callbacks
+    gain = settings.minimum_gain
+    chosen: list[keras.callbacks.Callback] = [
+        KeepBest(Watched(settings.best, gain), lambda scores: _save_best(run, parts, scores))
+    ]
+    if settings.reduce_on_plateau:
+        watched = Watched(settings.reduce_on_plateau, gain)
+        chosen.append(ReduceOnPlateau(watched, settings.reduce_patience, settings.reduce_factor))
+    if settings.early_stopping:
+        watched = Watched(settings.early_stopping, gain)
+        chosen.append(EarlyStopping(watched, settings.early_stopping_patience))
+    if settings.pictures and parts.validation:
+        chosen_samples = evenly(parts.dataset.split("validation"), settings.pictures)
+        chosen.append(Pictures(run, chosen_samples, parts.predictor))
+    chosen.append(Journal(run))
+    if settings.tensorboard:
+        from delineate.training.tensorboard import TensorBoard
+
+        chosen.append(TensorBoard(run.tensorboard, run.pictures))
+    return [*chosen, *extra]
+
+
+def _save_best(run: Run, parts: Parts, scores: dict[str, float]) -> None:
+    card = parts.card.model_copy(update={"scores": scores})
+    Bundle.save(run.best, card, lambda folder: parts.model.save(folder / "model.keras"))
+
+
+__all__ = ["checkpoint", "train"]

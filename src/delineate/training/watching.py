@@ -1,0 +1,68 @@
+"""What an onlooker is told while a training runs."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a training.
+
+    Attributes:
+        epoch: From 1.
+        epochs: At most.
+        step: Steps done in this epoch.
+        steps: Steps of an epoch.
+        scores: The scores so far; at an epoch's end those of the validation too.
+        images_per_second: Of the training's steps in this epoch.
+        seconds_left: Until the last epoch's end, at this pace; without the validation.
+        epoch_done: Whether the epoch has ended.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    scores: Mapping[str, float]
+    images_per_second: float
+    seconds_left: float
+    epoch_done: bool = False
+
+
+Watch = Callable[[Progress], None]
+
+
+class Pace:
+    """How fast the steps of an epoch go.
+
+    Args:
+        steps: Steps of an epoch.
+        epochs: Epochs in all.
+    """
+
+    def __init__(self, steps: int, epochs: int) -> None:
+        self.steps, self.epochs = steps, epochs
+        self.begun = time.perf_counter()
+        self.images = 0
+        self.done = 0
+
+    def step(self, images: int) -> None:
+        """Count a step."""
+        self.images += images
+        self.done += 1
+
+    @property
+    def seconds(self) -> float:
+        """Since the epoch's first step."""
+        return time.perf_counter() - self.begun
+
+    @property
+    def images_per_second(self) -> float:
+        """Of the steps so far."""
+        return self.images / max(self.seconds, 1e-9)
+
+    def seconds_left(self, epoch: int, step: int) -> float:
+        """Return the seconds until all steps are done, standing before a step of an epoch."""
+        left = (self.epochs - epoch) * self.steps - step
+        return left * self.seconds / max(self.done, 1)

@@ -1,0 +1,37 @@
+"""Options and data that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any test module imports Keras.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--real-data",
+        metavar="FOLDER",
+        default=None,
+        help="folder with real data sets; default: ../shared/data beside the checkout",
+    )
+
+
+@pytest.fixture(scope="session")
+def real_data(request):
+    """The folder with real data; the test is skipped where there is none."""
+    given = request.config.getoption("--real-data")
+    folder = Path(given) if given else DEFAULT_DATA
+    if not folder.is_dir():
+        pytest.skip(f"needs real data: pass --real-data FOLDER (there is no {folder})")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Each test has a cache of its own, so that none depends on another."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
