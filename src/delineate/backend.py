@@ -2,8 +2,12 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from delineate.errors import BackendError, UsageError, near_miss
 
@@ -41,7 +45,31 @@ def choose_backend(wanted: str | None = None) -> str:
     # TensorFlow speaks on stderr about CPU features and missing GPUs, also where another backend
     # runs and Keras merely finds it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_stderr():
+        import_module("keras")
     return name
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hold back what is written to the process's stderr, and let it out if the block fails.
+
+    TensorFlow's libraries log while they are loaded, before any of their settings counts.
+    """
+    sys.stderr.flush()
+    before = os.dup(2)
+    with TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(before, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 def _installed(name: str) -> bool:

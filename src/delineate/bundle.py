@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delineate.errors import BundleError
-from delineate.files import sha256, write_whole
+from delineate.files import flush, flush_folder, sha256, write_whole
 
 FORMAT_VERSION = 1
 CARD = "card.json"
@@ -116,48 +116,64 @@ class Bundle:
         Raises:
             OSError: It cannot be written; what stood there before is untouched.
         """
-        fresh = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
+        recover(folder)
+        fresh = folder.parent / f".{folder.name}.new"
         try:
             fresh.mkdir(parents=True)
             write(fresh)
             sums = {path.name: sha256(path) for path in sorted(fresh.iterdir())}
+            for name in sums:
+                flush(fresh / name)
             card = card.model_copy(update={"files": sums})
             write_whole(fresh / CARD, card.model_dump_json(indent=2) + "\n")
             cls.open(fresh)
+            _replace(folder, fresh)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        _replace(folder, fresh)
         return cls(folder, card)
 
 
 def recover(folder: Path) -> None:
-    """Finish a replacement of a bundle that a crash has cut short."""
-    old = folder.with_name(f".{folder.name}.old")
+    """Put back the bundle that a crash has left under another name, and tidy up beside it.
+
+    To be called by who writes the bundle; a reader finds it without.
+    """
+    old = _old(folder)
     if old.is_dir() and not folder.is_dir():
         old.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(folder.with_name(f".{folder.name}.new"), ignore_errors=True)
+    shutil.rmtree(folder.parent / f".{folder.name}.new", ignore_errors=True)
 
 
 def _replace(folder: Path, fresh: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = _old(folder)
     if folder.is_dir():
         folder.rename(old)
-    fresh.rename(folder)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        if old.is_dir():
+            old.rename(folder)
+        raise
+    flush_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    """Return where a bundle waits while another takes its place."""
+    return folder.parent / f".{folder.name}.old"
 
 
 def _bundle_folder(path: Path) -> Path:
-    if (path / CARD).is_file():
-        return path
+    """Return the folder of the bundle at a path, or of the best one of a run; nothing is changed.
+
+    Between the two renames of a replacement, or after a crash there, it is under another name.
+    """
     best = path / "best"
-    if path.is_dir() and not best.is_dir():
-        recover(best)
-    if (best / CARD).is_file():
-        return best
+    for folder in (path, _old(path), best, _old(best)):
+        if (folder / CARD).is_file():
+            return folder
     if not path.exists():
         raise BundleError(
             f"There is no run or bundle {path}.", hint="Name the folder of a run or of a bundle."
@@ -180,6 +196,13 @@ def _read_card(path: Path) -> Card:
         return Card.model_validate(values)
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         raise BundleError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}.",
+            f"{path} cannot be read: {_reason(error)}.",
             hint="Copy the bundle again; its card is damaged.",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(error)

@@ -41,7 +41,8 @@ RULES = {
     "D202": "delineate.data.rules:empty_masks",
     "D203": "delineate.data.rules:absent_class",
     "D204": "delineate.data.rules:overlapping_objects",
-    "D301": "delineate.data.rules:near_duplicates_found",
+    "D301": "delineate.data.rules:near_duplicates_across_splits",
+    "D302": "delineate.data.rules:near_duplicates_found",
 }
 
 RUNTIMES = {"keras": "delineate.prediction.runtimes.keras:KerasRuntime"}
@@ -80,7 +81,7 @@ def find(table: str, name: str) -> Any:
     module, _, attribute = known.get(name, name).partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
         raise UsageError(
             f"'{name}' cannot be loaded: {error}.",
             hint="Check the module's path and the object's name, and that it can be imported.",

@@ -9,11 +9,16 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it once the block has ended well.
 
     The content is flushed to the disk before it takes the name, so that after a crash the name
     holds the previous content or the new one, never a part. On an error the temporary file goes.
+
+    Args:
+        path: The file to write; its folder is made.
+        durable: Whether to wait until the disk has it. Without, only a crash of the machine may
+            leave a part: for what can be made again, and is verified when it is read.
 
     Raises:
         OSError: The file cannot be written (a full disk, no permission); ``path`` is untouched.
@@ -24,22 +29,29 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _flush(temporary)
+        if durable:
+            flush(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
+    if durable:
+        flush_folder(path.parent)
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> None:
     """Write bytes, or text as UTF-8, whole or not at all.
+
+    Args:
+        path: The file to write; its folder is made.
+        content: What to write.
+        durable: As for :func:`whole_file`.
 
     Raises:
         OSError: The file cannot be written; what stood there before is untouched.
     """
-    with whole_file(path) as temporary:
+    with whole_file(path, durable=durable) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
@@ -49,12 +61,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until the disk has a file's content."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Wait until the disk has a folder's names."""
     if os.name != "posix":  # pragma: no cover - Windows cannot open a folder
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -21,7 +21,8 @@ IGNORE = 255
 def binary_crossentropy(truth: Tensor, logits: Tensor, *, output: str, ignore: int) -> Tensor:
     """Return the cross-entropy of a sigmoid: of each class against all others."""
     targets, valid = _targets(truth, logits, ignore)
-    losses = ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
+    # Written with relu and abs the gradient would be wrong at 0, where dark images begin.
+    losses = ops.softplus(logits) - logits * targets
     return _mean(ops.mean(losses, axis=-1), valid)
 
 
@@ -73,11 +74,16 @@ class SegmentationLoss(keras.losses.Loss):
 
     Raises:
         UsageError: A name is not in the table.
-        RecipeError: A loss does not go with the output.
+        RecipeError: There is no loss, or one does not go with the output.
     """
 
     def __init__(self, terms: Mapping[str, float], *, output: str, ignore: int = IGNORE) -> None:
         super().__init__(name="loss")
+        if not terms:
+            raise RecipeError(
+                "The recipe names no loss.",
+                hint="Set loss.terms, for example to {dice = 1.0}.",
+            )
         for name in terms:
             _check_output(name, output)
         self.terms = [(find("losses", name), weight) for name, weight in terms.items()]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from scipy.special import logit
 
 from delineate.catalog import find
 
@@ -41,7 +42,7 @@ class Scores(keras.metrics.Metric):
     Args:
         classes: Number of classes.
         names: Scores in the table of metrics.
-        threshold: For one channel: foreground from this probability on.
+        threshold: With two classes: foreground from this probability on.
         ignore: The class id that never counts.
     """
 
@@ -58,7 +59,7 @@ class Scores(keras.metrics.Metric):
         self.scores: dict[str, Callable[[Tensor], Tensor]] = {
             name.rpartition(":")[2]: find("metrics", name) for name in names
         }
-        self.logit = float(np.log(threshold / (1 - threshold)))
+        self.logit = float(logit(threshold))
         self.ignore = ignore
         shape = (classes, classes)
         self.low = self.add_weight(shape=shape, dtype="int32", initializer="zeros", name="low")
@@ -67,11 +68,7 @@ class Scores(keras.metrics.Metric):
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Count a batch: class ids (batch, height, width), logits (..., channels)."""
         truth = ops.cast(y_true, "int32")
-        if y_pred.shape[-1] == 1:
-            prediction = ops.cast(ops.squeeze(y_pred, -1) >= self.logit, "int32")
-        else:
-            prediction = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-        counted = self.low + self._count(truth, prediction)
+        counted = self.low + self._count(truth, ops.cast(self._decide(y_pred), "int32"))
         self.high.assign(self.high + ops.right_shift(counted, LOW_BITS))
         self.low.assign(ops.bitwise_and(counted, 2**LOW_BITS - 1))
 
@@ -91,18 +88,27 @@ class Scores(keras.metrics.Metric):
         counts: np.ndarray = (high << LOW_BITS) + low
         return counts
 
+    def _decide(self, logits: Tensor) -> Tensor:
+        if logits.shape[-1] == 1:
+            return ops.squeeze(logits, -1) >= self.logit
+        if logits.shape[-1] == 2 and self.logit:
+            # The difference of two logits is the logit of their softmax.
+            return logits[..., 1] - logits[..., 0] >= self.logit
+        return ops.argmax(logits, axis=-1)
+
     def _count(self, truth: Tensor, prediction: Tensor) -> Tensor:
         cells = self.classes**2
-        ids = ops.where(truth == self.ignore, cells, truth * self.classes + prediction)
+        counts = ops.logical_and(truth != self.ignore, truth < self.classes)
+        ids = ops.where(counts, truth * self.classes + prediction, cells)
         counts = _count_ids(ops.reshape(ids, (-1,)), cells + 1)
         return ops.reshape(counts[:cells], (self.classes, self.classes))
 
 
 def _count_ids(ids: Tensor, length: int) -> Tensor:
-    # JAX needs a fixed length, which only the segment sum has; PyTorch's segment sum takes seconds.
-    if keras.backend.backend() == "jax":
-        return ops.segment_sum(ops.ones_like(ids), ids, num_segments=length)
-    return ops.cast(ops.bincount(ids, minlength=length), "int32")
+    # XLA needs a fixed length, which only the segment sum has; PyTorch's segment sum takes seconds.
+    if keras.backend.backend() == "torch":
+        return ops.cast(ops.bincount(ids, minlength=length), "int32")
+    return ops.segment_sum(ops.ones_like(ids), ids, num_segments=length)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:

@@ -4,13 +4,23 @@ Each setting's description is its manual: ``docs/reference/recipe.md`` and the c
 :func:`write_recipe` puts into a file are made from it.
 """
 
+import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from delineate.errors import RecipeError, near_miss
 
@@ -25,9 +35,11 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _none_is_unset(cls, value: object) -> object:
-        # TOML has no null.
-        return None if value == "none" and cls is not Model else value
+    def _none_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        # TOML has no null; "none" may also be a value of its own, as in model.normalisation.
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        optional = type(None) in get_args(annotation)
+        return None if value == "none" and optional else value
 
 
 class Data(Section):
@@ -162,7 +174,9 @@ class Callbacks(Section):
     reduce_patience: int = Field(5, ge=0, description="epochs without a gain")
     reduce_factor: float = Field(0.1, gt=0, lt=1, description="factor on the learning rate")
     reduce_floor: float = Field(1e-6, ge=0, description="smallest learning rate")
-    minimum_gain: float = Field(0.0, ge=0, description="smaller gains count as none")
+    minimum_gain: float = Field(
+        0.0, ge=0, description="smaller gains count as none; `best/` takes any gain"
+    )
     save_steps: int = Field(0, ge=0, description="also save every so many steps; 0: epochs only")
     pictures: int = Field(4, ge=0, le=64, description="validation images drawn after each epoch")
     tensorboard: bool = Field(False, description="write events for TensorBoard")
@@ -172,6 +186,7 @@ class Evaluation(Section):
     """How `evaluate` scores and draws."""
 
     boundary: bool = Field(True, description="boundary scores (slower)")
+    report: bool = Field(True, description="score the validation part when a training ends")
     cases: int = Field(6, ge=0, le=64, description="best and worst images drawn, each")
 
 
@@ -361,13 +376,18 @@ def _toml(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        # TOML's basic strings have JSON's escapes, and one more character that needs one.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        pairs = (f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     raise TypeError(f"no TOML form for {type(value).__name__}")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 def write_recipe(recipe: Recipe, *, reasons: Mapping[str, str] | None = None) -> str:
@@ -381,7 +401,8 @@ def write_recipe(recipe: Recipe, *, reasons: Mapping[str, str] | None = None) ->
     for section, values in recipe:
         lines += [f"[{section}]"]
         for key, field in type(values).model_fields.items():
-            comment = (reasons or {}).get(f"{section}.{key}", field.description or "")
+            reason = (reasons or {}).get(f"{section}.{key}", field.description or "")
+            comment = " ".join(reason.split())
             value = getattr(values, key)
             unset = value is None and field.default is None
             text = f"# {key} = unset" if unset else f"{key} = {_toml(value)}"

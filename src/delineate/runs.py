@@ -135,15 +135,18 @@ class Run:
     def events(self) -> list[dict[str, Any]]:
         """Return the journal's lines; a damaged line ends it."""
         try:
-            lines = self.journal.read_text(encoding="utf-8").splitlines()
+            lines = self.journal.read_bytes().splitlines()
         except FileNotFoundError:
             return []
         found: list[dict[str, Any]] = []
         for line in lines:
             try:
-                found.append(json.loads(line))
+                event = json.loads(line)
             except ValueError:
                 break
+            if not isinstance(event, dict):
+                break
+            found.append(event)
         return found
 
     def write_events(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -152,6 +155,9 @@ class Run:
         rows = epochs_of(events)
         if rows:
             write_whole(self.results, _csv(rows))
+        else:
+            # A training that goes on from before its first epoch's end.
+            self.results.unlink(missing_ok=True)
 
     @property
     def rows(self) -> list[Row]:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delineate.data.similarity import fingerprint, near_duplicates
+from delineate.data.fingerprints import fingerprint
+from delineate.data.similarity import near_duplicates
 from delineate.data.splits import assign_splits
 from delineate.errors import DataError
 

@@ -21,7 +21,10 @@ def demo(
 ) -> None:
     """Make data, check it, train, evaluate and report: about two minutes on two cores."""
     with errors_told(trace=traceback):
+        from delineate.backend import choose_backend
         from delineate.cli.progress import Display
+
+        choose_backend()
         from delineate.training.demo import demo as run_demo
 
         done = run_demo(to, say=say, watch=Display().show, progress=progress_of("reading"))

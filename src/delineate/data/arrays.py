@@ -17,9 +17,11 @@ def records_of(
     """Return a record for each image, mask, label image and split.
 
     Raises:
-        DataError: Counts, shapes or types do not fit.
+        DataError: Counts, shapes or types do not fit, or there are no images.
     """
     count = len(images)
+    if count == 0:
+        raise DataError("There are no images.", hint="Give at least one image and its mask.")
     for name, values in {"masks": masks, "instances": instances, "splits": splits}.items():
         if values is not None and len(values) != count:
             raise DataError(
@@ -48,21 +50,32 @@ def _record(
     image, mask = np.asarray(image), np.asarray(mask)
     if image.ndim == 2:
         image = image[..., np.newaxis]
-    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or image.size == 0:
         raise DataError(
             f"Image {name} is {image.dtype} of shape {image.shape}.",
             hint="Give uint8 or uint16 of shape (height, width, channels).",
         )
     labels = _labels(name, mask, (image.shape[0], image.shape[1]))
-    objects = None if instances is None else np.asarray(instances).astype(np.int32)
-    if objects is not None and objects.shape != labels.shape:
-        raise DataError(
-            f"The instances of image {name} have the shape {objects.shape}, not {labels.shape}.",
-            hint="Give (height, width) object ids.",
-        )
+    objects = None if instances is None else _objects(name, np.asarray(instances), labels.shape)
     if split is not None and split not in SPLITS:
         raise DataError(f"'{split}' is no split.", hint=f"Use one of: {', '.join(SPLITS)}.")
     return Record(name, None, (), split=split, arrays=Sample(name, image, labels, objects))
+
+
+def _objects(name: str, instances: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    whole = np.issubdtype(instances.dtype, np.integer)
+    highest = np.iinfo(np.int32).max
+    if (
+        instances.shape != size
+        or not whole
+        or not 0 <= instances.min() <= instances.max() <= highest
+    ):
+        raise DataError(
+            f"The instances of image {name} are {instances.dtype} of shape {instances.shape}, its "
+            f"mask is {size}.",
+            hint="Give whole object ids from 0, of shape (height, width).",
+        )
+    return instances.astype(np.int32)
 
 
 def _labels(name: str, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -6,13 +6,15 @@ import keras
 import numpy as np
 
 from delineate.data.pipeline import Window, Windows, stack
+from delineate.errors import DataError
 
 
 class Batches(keras.utils.PyDataset):
     """Endless stateless batches: the index counts all steps since the beginning.
 
     It works in a plain ``model.fit`` too, with ``steps_per_epoch=batches.steps``, since Keras then
-    lets the index run on over the epochs.
+    lets the index run on over the epochs; with ``shuffle=False`` it does not warn that the order is
+    not its own.
 
     Args:
         windows: What the batches consist of.
@@ -20,6 +22,9 @@ class Batches(keras.utils.PyDataset):
         seed: Of the order.
         shuffle: A new order in each epoch. The last batch is then filled up with the first windows
             of the order, so that all batches have one shape; otherwise it is smaller.
+
+    Raises:
+        DataError: There are no windows.
     """
 
     def __init__(
@@ -32,6 +37,10 @@ class Batches(keras.utils.PyDataset):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if len(windows) == 0:
+            raise DataError(
+                "There are no images to make batches of.", hint="Give a split that holds images."
+            )
         self.windows = windows
         self.batch_size = batch_size
         self.seed = seed

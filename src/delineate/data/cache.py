@@ -6,18 +6,28 @@ that write the same entry write the same bytes.
 """
 
 import json
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from delineate.data.fingerprints import Fingerprint, fingerprint
 from delineate.data.reading import Decoded, decode
 from delineate.data.records import Facts, Record
 from delineate.files import whole_file, write_whole
 
-# Part of every entry's name: to be raised whenever reading changes what it returns.
+# Part of every entry's name: to be raised whenever reading changes what it returns, or the
+# fingerprint what it finds.
 VERSION = "1"
+
+# What a file that is missing, cut short or no longer what it was makes a reader raise.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
+
+_log = logging.getLogger(__name__)
 
 
 def default_folder() -> Path:
@@ -46,12 +56,61 @@ class Cache:
             ImageError: A file cannot be read.
             DataError: Image and mask do not fit each other.
         """
-        entry = self.folder / f"v{VERSION}" / content[:2] / content
+        entry = self._entry(record, content)
         found = _load(entry)
         if found is None:
             found = decode(record)
-            _store(entry, found)
+            _keep(entry, lambda: _store(entry, found))
         return found
+
+    def look(self, record: Record, content: str) -> tuple[Facts, Fingerprint]:
+        """Return what a record's pixels are, and the fingerprint of its image.
+
+        From the second call on no pixels are read.
+
+        Args:
+            record: The record.
+            content: Its :meth:`Record.content_hash`.
+
+        Raises:
+            ImageError: A file cannot be read.
+            DataError: Image and mask do not fit each other.
+        """
+        entry = self._entry(record, content).with_suffix(".look.json")
+        seen = _load_look(entry)
+        if seen is None:
+            found = self.get(record, content)
+            seen = found.facts, fingerprint(found.image)
+            text = json.dumps([part.as_json() for part in seen])
+            _keep(entry, lambda: write_whole(entry, text, durable=False))
+        return seen
+
+    def _entry(self, record: Record, content: str) -> Path:
+        # The same files are read in another way where each mask is one object.
+        name = f"{content}-objects" if record.objects else content
+        return self.folder / f"v{VERSION}" / content[:2] / name
+
+
+def _keep(entry: Path, write: Callable[[], None]) -> None:
+    """Write an entry; where that fails, say so: everything works without, only slower."""
+    try:
+        write()
+    except OSError as error:
+        _warn(entry.parents[2], error.strerror or str(error))
+
+
+@lru_cache(maxsize=8)
+def _warn(folder: Path, reason: str) -> None:
+    # Once, and not for each of thousands of images.
+    _log.warning("Decoded images cannot be kept in %s: %s. Reading is slower.", folder, reason)
+
+
+def _load_look(path: Path) -> tuple[Facts, Fingerprint] | None:
+    try:
+        facts, found = json.loads(path.read_text())
+        return Facts.from_json(facts), Fingerprint.from_json(found)
+    except _DAMAGE:
+        return None
 
 
 def _load(entry: Path) -> Decoded | None:
@@ -63,10 +122,20 @@ def _load(entry: Path) -> Decoded | None:
         instances = None
         if facts.objects is not None:
             instances = _map(entry.with_suffix(".instances.npy"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+    except _DAMAGE:
         return None
-    shape = (*facts.size, facts.channels)
-    return Decoded(image, labels, instances, facts) if image.shape == shape else None
+    found = Decoded(image, labels, instances, facts)
+    return found if _fits(found) else None
+
+
+def _fits(found: Decoded) -> bool:
+    """Return whether the arrays of an entry are those that its facts are about."""
+    size, instances = found.facts.size, found.instances
+    return (
+        found.image.shape == (*size, found.facts.channels)
+        and found.labels.shape == size
+        and (instances is None or (instances.shape == size and instances.dtype == np.int32))
+    )
 
 
 def _map(path: Path) -> np.ndarray:
@@ -78,7 +147,10 @@ def _store(entry: Path, decoded: Decoded) -> None:
     arrays = {"image": decoded.image, "labels": decoded.labels, "instances": decoded.instances}
     for name, array in arrays.items():
         if array is not None:
-            with whole_file(entry.with_suffix(f".{name}.npy")) as path, path.open("wb") as file:
+            path = entry.with_suffix(f".{name}.npy")
+            with whole_file(path, durable=False) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
-    # Last, since an entry without it does not count.
-    write_whole(entry.with_suffix(".json"), json.dumps(decoded.facts.as_json()))
+    # Last, since an entry without it does not count. Nothing here waits for the disk: that would
+    # take longer than decoding, and a part that a crash of the machine leaves does not load.
+    text = json.dumps(decoded.facts.as_json())
+    write_whole(entry.with_suffix(".json"), text, durable=False)

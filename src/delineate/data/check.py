@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from delineate.catalog import RULES, find
+from delineate.data.classes import IGNORE
 from delineate.data.dataset import Dataset
 from delineate.data.inspection import Inspection, inspect
+from delineate.data.kinds import describe_kind, kinds
 from delineate.data.pipeline import TrainingWindows
 from delineate.data.sheet import sample_sheet
-from delineate.data.similarity import describe_kind, kinds
 from delineate.errors import DataError
 from delineate.files import write_whole
 from delineate.page import render
@@ -99,6 +100,7 @@ def _statistics(inspection: Inspection) -> dict[str, Any]:
         "channels": dict(Counter(str(fact.channels) for fact in facts)),
         "depth": dict(Counter(fact.dtype for fact in facts)),
         "classes": _class_shares(readable),
+        "ignored": _ignored(readable),
         "objects": sum(objects) if objects else None,
         "kinds": _kinds(inspection),
     }
@@ -118,6 +120,19 @@ def _class_shares(dataset: Dataset) -> list[dict[str, Any]] | None:
         {"name": name, "pixels": pixels[number], "share": round(pixels[number] / total, 6)}
         for number, name in enumerate(encoding.classes)
     ]
+
+
+def _ignored(dataset: Dataset) -> float | None:
+    """Return the share of pixels whose mask says ignore, None where there are none."""
+    try:
+        values = dataset.encoding.values
+    except DataError:
+        return None
+    counts: Counter[bool] = Counter()
+    for facts in dataset.facts:
+        for value, count in facts.values.items():
+            counts[values[value] == IGNORE] += count
+    return round(counts[True] / counts.total(), 6) if counts[True] else None
 
 
 def _kinds(inspection: Inspection) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from delineate.data.records import Facts
 from delineate.errors import DataError
 
 IGNORE = 255
+DEEP_IGNORE = 65535  # in 16-bit masks
 MOST_CLASSES = 200
 
 
@@ -24,15 +26,24 @@ class Encoding:
     classes: tuple[str, ...]
     values: dict[int, int]
 
+    @cached_property
+    def _keeps_ids(self) -> bool:
+        """Whether the 8-bit values are the class ids and ignore themselves."""
+        ids = [*range(len(self.classes)), IGNORE]
+        return {key: key for key in ids} == {k: v for k, v in self.values.items() if k < 256}
+
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Return (height, width) uint8 class ids of stored values.
 
         Raises:
             DataError: A stored value has no class.
         """
-        if labels.dtype == np.uint8 and all(value == key for key, value in self.values.items()):
-            return labels
-        table = np.full(65536 if labels.dtype == np.uint16 else 256, -1, np.int16)
+        if labels.dtype == np.uint8 and self._keeps_ids:
+            strangers = (labels >= len(self.classes)) & (labels != IGNORE)
+            if not strangers.any():
+                return labels
+        # As large for 8-bit masks, since there may be 16-bit ones beside them.
+        table = np.full(65536, -1, np.int16)
         table[list(self.values)] = list(self.values.values())
         ids = table[labels]
         if ids.min(initial=0) < 0:
@@ -48,8 +59,8 @@ class Encoding:
 def recognise(facts: Iterable[Facts], names: tuple[str, ...] | None = None) -> Encoding:
     """Return the encoding that the masks of a data set have.
 
-    Values 0 and 255 alone are background and foreground; otherwise the values are class ids, and
-    255 (65535 in 16-bit masks) is ignore.
+    Values 0 and 255 alone (65535 in 16-bit masks) are background and foreground, unless more than
+    two classes are named; otherwise the values are class ids, and 255 (65535) is ignore.
 
     Args:
         facts: What reading the records has shown.
@@ -61,18 +72,18 @@ def recognise(facts: Iterable[Facts], names: tuple[str, ...] | None = None) -> E
     found: set[int] = set()
     for fact in facts:
         found |= fact.values.keys()
-    if found and found <= {0, IGNORE} and IGNORE in found:
-        return Encoding(names or ("background", "foreground"), {0: 0, IGNORE: 1})
-    ids = sorted(found - {IGNORE, 65535})
+    for white in (IGNORE, DEEP_IGNORE):
+        if white in found <= {0, white} and (names is None or len(names) == 2):
+            return Encoding(names or ("background", "foreground"), {0: 0, white: 1})
+    ids = sorted(found - {IGNORE, DEEP_IGNORE})
     highest = max(ids, default=0)
     if highest >= (len(names) if names else MOST_CLASSES):
         raise _no_class_ids(ids, names)
     count = max(highest + 1, 2)
     classes = names or ("background", *(f"class {number}" for number in range(1, count)))
     values = {number: number for number in range(len(classes))}
-    return Encoding(
-        classes, values | {IGNORE: IGNORE} | ({65535: IGNORE} if 65535 in found else {})
-    )
+    ignored = {IGNORE: IGNORE, **({DEEP_IGNORE: IGNORE} if DEEP_IGNORE in found else {})}
+    return Encoding(classes, values | ignored)
 
 
 def _no_class_ids(ids: list[int], names: tuple[str, ...] | None) -> DataError:

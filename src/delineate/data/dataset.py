@@ -11,13 +11,29 @@ import numpy as np
 from delineate.catalog import LAYOUTS, find
 from delineate.data.cache import Cache, default_folder
 from delineate.data.classes import Encoding, recognise
+from delineate.data.fingerprints import Fingerprint, fingerprint
 from delineate.data.layouts.layout import Layout
 from delineate.data.reading import Decoded, decode
 from delineate.data.records import SPLITS, Facts, Record, Sample, Unpaired
-from delineate.errors import DataError, ImageError
+from delineate.errors import DataError
 from delineate.imaging import PALETTE
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the records of a data set, by their index, so that none is read twice."""
+
+    hashes: dict[int, str] = field(default_factory=dict)
+    facts: dict[int, Facts] = field(default_factory=dict)
+
+    def of(self, indices: Sequence[int]) -> "Seen":
+        """Return what is known of some records, in their order."""
+        return Seen(
+            {new: self.hashes[old] for new, old in enumerate(indices) if old in self.hashes},
+            {new: self.facts[old] for new, old in enumerate(indices) if old in self.facts},
+        )
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,8 @@ class Dataset:
         unpaired: Files without a partner; training refuses a data set that has any.
         names: Class names, where they are known without looking.
         cache: Where decoded pixels are kept; None: they are decoded at each call.
+        whole: The data set that this is a part of, whose masks say which classes there are.
+        seen: What is known of the records already.
 
     Example:
         >>> images = np.zeros((2, 8, 8, 3), np.uint8)
@@ -46,6 +64,8 @@ class Dataset:
     unpaired: tuple[Unpaired, ...] = ()
     names: tuple[str, ...] | None = None
     cache: Cache | None = field(default=None, compare=False)
+    whole: "Dataset | None" = field(default=None, compare=False, repr=False)
+    seen: Seen = field(default_factory=Seen, compare=False, repr=False)
 
     @classmethod
     def open(
@@ -126,20 +146,49 @@ class Dataset:
         return (self[index] for index in range(len(self)))
 
     def decoded(self, index: int) -> Decoded:
-        """Return the pixels of one record as stored."""
+        """Return the pixels of one record as stored.
+
+        Raises:
+            DataError: A file cannot be read, or image and mask do not fit.
+        """
         record = self.records[index]
         if self.cache is None or record.arrays is not None:
-            return decode(record)
-        return self.cache.get(record, self.hashes[index])
+            found = decode(record)
+        else:
+            found = self.cache.get(record, self._hash(index))
+        self.seen.facts[index] = found.facts
+        return found
+
+    def look(self, index: int) -> tuple[Facts, Fingerprint]:
+        """Return what the pixels of one record are, and the fingerprint of its image.
+
+        Raises:
+            DataError: A file cannot be read, or image and mask do not fit.
+        """
+        record = self.records[index]
+        if self.cache is None or record.arrays is not None:
+            found = self.decoded(index)
+            return found.facts, fingerprint(found.image)
+        facts, seen = self.cache.look(record, self._hash(index))
+        self.seen.facts[index] = facts
+        return facts, seen
 
     @cached_property
     def hashes(self) -> tuple[str, ...]:
         """The content hash of each record."""
-        return tuple(record.content_hash() for record in self.records)
+        with ThreadPoolExecutor() as pool:
+            return tuple(pool.map(self._hash, range(len(self))))
+
+    def _hash(self, index: int) -> str:
+        if index not in self.seen.hashes:
+            self.seen.hashes[index] = self.records[index].content_hash()
+        return self.seen.hashes[index]
 
     @cached_property
     def facts(self) -> tuple[Facts, ...]:
         """What reading each record shows; reads all of them once."""
+        if len(self.seen.facts) == len(self):
+            return tuple(self.seen.facts[index] for index in range(len(self)))
         return self.read_all()
 
     def read_all(self, progress: Progress | None = None) -> tuple[Facts, ...]:
@@ -157,14 +206,12 @@ class Dataset:
                 found.append(decoded.facts)
                 if progress:
                     progress(len(found), len(self))
-        # The property is filled here as well, so that nothing is read twice.
-        self.__dict__["facts"] = tuple(found)
         return tuple(found)
 
     @cached_property
     def encoding(self) -> Encoding:
-        """How stored mask values become class ids."""
-        return recognise(self.facts, self.names)
+        """How stored mask values become class ids, in all parts of a data set alike."""
+        return recognise((self.whole or self).facts, self.names)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -229,28 +276,18 @@ class Dataset:
 
     def subset(self, indices: Sequence[int]) -> "Dataset":
         """Return the records at some indices, with the classes of the whole."""
-        part = replace(self, records=tuple(self.records[index] for index in indices), unpaired=())
-        # What is known of the whole is not read again for the part.
-        for name in ("hashes", "facts"):
-            if name in self.__dict__:
-                known = self.__dict__[name]
-                part.__dict__[name] = tuple(known[index] for index in indices)
-        if "encoding" in self.__dict__:
-            part.__dict__["encoding"] = self.encoding
-        return part
+        return replace(
+            self,
+            records=tuple(self.records[index] for index in indices),
+            unpaired=(),
+            whole=self.whole or self,
+            seen=self.seen.of(indices),
+        )
 
     def with_splits(self, splits: Mapping[str, str]) -> "Dataset":
         """Return the same data set with splits by the records' names."""
         records = tuple(replace(record, split=splits.get(record.name)) for record in self.records)
-        moved = replace(self, records=records)
-        moved.__dict__.update(
-            {
-                key: self.__dict__[key]
-                for key in ("hashes", "facts", "encoding")
-                if key in self.__dict__
-            }
-        )
-        return moved
+        return replace(self, records=records)
 
     def require_pairs(self) -> None:
         """Refuse a data set in which a file has no partner.
@@ -282,6 +319,3 @@ def _recognise_layout(folder: Path) -> Layout:
         f"{folder} is no data set that delineate knows ({reasons}).",
         hint="Put images into images/ and masks of the same names into masks/.",
     )
-
-
-__all__ = ["Dataset", "ImageError", "Progress"]

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from delineate.data.dataset import Dataset
+from delineate.data.fingerprints import Fingerprint
 from delineate.data.records import Record
-from delineate.data.similarity import Fingerprint, fingerprint
+from delineate.data.similarity import near_duplicates
 from delineate.errors import DataError, ImageError
 
 Progress = Callable[[int, int], None]
@@ -38,13 +40,18 @@ class Inspection:
         """Those whose image and mask do not fit each other."""
         return [item for item in self.failures if not isinstance(item[1], ImageError)]
 
+    @cached_property
+    def duplicates(self) -> list[list[int]]:
+        """The groups of near-duplicates among the readable records, by their indices."""
+        return near_duplicates(self.fingerprints)
+
 
 def inspect(dataset: Dataset, progress: Progress | None = None) -> Inspection:
     """Return the data set with all its records read once; nothing is raised for a broken one."""
 
     def read(index: int) -> Fingerprint | DataError:
         try:
-            return fingerprint(dataset.decoded(index).image)
+            return dataset.look(index)[1]
         except DataError as error:
             return error
 
@@ -61,4 +68,6 @@ def inspect(dataset: Dataset, progress: Progress | None = None) -> Inspection:
         if isinstance(result, DataError)
     )
     fingerprints = tuple(result for result in found if not isinstance(result, DataError))
-    return Inspection(dataset, dataset.subset(good), failures, fingerprints)
+    # A whole of its own: what its masks hold is asked of nothing that cannot be read.
+    readable = replace(dataset.subset(good), whole=None)
+    return Inspection(dataset, readable, failures, fingerprints)

@@ -1,11 +1,10 @@
 """The splits of a data set: its own, or made from a seed."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from delineate.data.dataset import Dataset
-from delineate.data.similarity import fingerprint
 from delineate.data.splits import assign_splits
 from delineate.errors import DataError, RunError
 from delineate.recipe import Data
@@ -18,9 +17,11 @@ def partition(dataset: Dataset, settings: Data, *, seed: int) -> Dataset:
     validation part, it is taken from the training images.
 
     Raises:
-        DataError: There are too few images, or no training images.
+        DataError: There are too few images, no training images, or images that are in no split
+            beside some that are.
     """
     own = dataset.splits
+    _refuse_left_over(dataset, own)
     if not own:
         return _assign(dataset, dataset, settings, settings.test, seed)
     if "train" not in own:
@@ -40,18 +41,18 @@ def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
         RunError: The data has changed since.
     """
     split_of = {
-        item["sha256"]: split for split, items in stored["splits"].items() for item in items
+        (item["name"], item["sha256"]): split
+        for split, items in stored["splits"].items()
+        for item in items
     }
-    known = [split_of.get(content) for content in dataset.hashes]
-    if None in known or len(known) != sum(len(items) for items in stored["splits"].values()):
+    names = [record.name for record in dataset.records]
+    found = list(zip(names, dataset.hashes, strict=True))
+    if set(found) != split_of.keys():
         raise RunError(
             f"The data {dataset.name} is not what the run was begun with.",
             hint="Resume with the unchanged data, or begin another run.",
         )
-    names = [record.name for record in dataset.records]
-    return dataset.with_splits(
-        {name: split for name, split in zip(names, known, strict=True) if split}
-    )
+    return dataset.with_splits({name: split_of[name, content] for name, content in found})
 
 
 def describe_splits(dataset: Dataset) -> dict[str, Any]:
@@ -68,7 +69,8 @@ def describe_splits(dataset: Dataset) -> dict[str, Any]:
 
 
 def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: int) -> Dataset:
-    prints = [fingerprint(part.decoded(index).image) for index in range(len(part))]
+    with ThreadPoolExecutor() as pool:
+        prints = [seen for _, seen in pool.map(part.look, range(len(part)))]
     assigned = assign_splits(
         prints,
         validation=settings.validation,
@@ -77,8 +79,16 @@ def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: in
         near_duplicates=settings.near_duplicates,
         kinds=settings.kinds,
     )
-    splits = {record.name: record.split for record in whole.records}
-    for record, split in zip(part.records, assigned, strict=True):
-        splits[record.name] = split
-    records = tuple(replace(record, split=splits[record.name]) for record in whole.records)
-    return whole.with_splits({record.name: str(record.split) for record in records})
+    splits = {record.name: record.split for record in whole.records if record.split}
+    names = [record.name for record in part.records]
+    return whole.with_splits(splits | dict(zip(names, assigned, strict=True)))
+
+
+def _refuse_left_over(dataset: Dataset, own: Mapping[str, Dataset]) -> None:
+    left = [record.name for record in dataset.records if record.split is None]
+    if own and left:
+        raise DataError(
+            f"{len(left)} images of {dataset.name}, such as {left[0]}, are in none of its splits: "
+            f"{', '.join(own)}.",
+            hint="Move them into a split, or all images out of them.",
+        )

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import DataError
+from delineate.errors import ImageError
 
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One image with its mask.
 
@@ -59,13 +59,14 @@ class Record:
         """Return the SHA-256 of the image's and the masks' content, in hexadecimal.
 
         Raises:
-            DataError: A file cannot be read.
+            ImageError: A file cannot be read.
         """
         digest = hashlib.sha256()
         if self.arrays is not None:
-            for array in (self.arrays.image, self.arrays.mask):
-                digest.update(f"{array.dtype}{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).data)
+            for array in (self.arrays.image, self.arrays.mask, self.arrays.instances):
+                if array is not None:
+                    digest.update(f"{array.dtype}{array.shape}".encode())
+                    digest.update(np.ascontiguousarray(array).data)
             return digest.hexdigest()
         for path in (self.image, *self.masks):
             if path is not None:
@@ -132,7 +133,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(
+        raise ImageError(
             f"{path} cannot be read: {error.strerror or error}.",
             hint="Check that the file exists and that you may read it.",
         ) from error

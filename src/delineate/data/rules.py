@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from delineate.data.inspection import Inspection
-from delineate.data.similarity import near_duplicates
+from delineate.data.records import Record
 from delineate.errors import DataError
 from delineate.report import Finding
 
@@ -111,20 +111,33 @@ def overlapping_objects(inspection: Inspection) -> Iterator[Finding]:
         yield Finding("D204", "note", message, hint, tuple(names[:NAMED]))
 
 
-def near_duplicates_found(inspection: Inspection) -> Iterator[Finding]:
-    """Images are near-duplicates of each other.
+def near_duplicates_across_splits(inspection: Inspection) -> Iterator[Finding]:
+    """Near-duplicate images are in different splits.
 
-    On two sides of a split they make scores too good. In splits made here they stay together.
+    What was trained on is then asked for again, and the scores are too good.
     """
-    records = inspection.readable.records
-    for group in near_duplicates(inspection.fingerprints):
-        names = tuple(records[index].name for index in group)
-        splits = {records[index].split for index in group}
+    for records in _duplicates(inspection):
+        splits = sorted({str(record.split) for record in records})
         if len(splits) > 1:
-            sides = " and ".join(sorted(str(split) for split in splits))
-            message = f"{len(group)} near-duplicate images are on different sides: {sides}."
-            yield Finding("D301", "warning", message, "Move them to one side.", names)
-        else:
-            message = f"{len(group)} images are near-duplicates of each other."
-            hint = "Nothing, while they stay on one side of a split."
+            sides = " and ".join(splits)
+            message = f"{len(records)} near-duplicate images are in different splits: {sides}."
+            names = tuple(record.name for record in records)
+            yield Finding("D301", "warning", message, "Move them to one split.", names)
+
+
+def near_duplicates_found(inspection: Inspection) -> Iterator[Finding]:
+    """Images are near-duplicates of each other, in one split or where there are none.
+
+    In splits that are made from a seed they stay together.
+    """
+    for records in _duplicates(inspection):
+        if len({record.split for record in records}) == 1:
+            message = f"{len(records)} images are near-duplicates of each other."
+            hint = "Keep them together where you split the data yourself."
+            names = tuple(record.name for record in records)
             yield Finding("D302", "note", message, hint, names)
+
+
+def _duplicates(inspection: Inspection) -> Iterator[list[Record]]:
+    for group in inspection.duplicates:
+        yield [inspection.readable.records[index] for index in group]

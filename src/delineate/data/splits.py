@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.data import similarity
-from delineate.data.similarity import Fingerprint
+from delineate.data.fingerprints import Fingerprint
+from delineate.data.kinds import kinds as kinds_of
 from delineate.errors import DataError
 
 _SPLITS = ("train", "validation", "test")
@@ -50,8 +51,9 @@ def assign_splits(
             splits.
 
     Example:
+        >>> from delineate.data.fingerprints import fingerprint
         >>> pictures = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), np.uint8)
-        >>> fingerprints = [similarity.fingerprint(picture) for picture in pictures]
+        >>> fingerprints = [fingerprint(picture) for picture in pictures]
         >>> how = {"near_duplicates": "together", "kinds": "balance"}
         >>> sorted(assign_splits(fingerprints, validation=0.25, test=0, seed=0, **how))
         ['train', 'train', 'train', 'validation']
@@ -63,7 +65,7 @@ def assign_splits(
             f"{len(groups)} groups were given for {len(fingerprints)} images.",
             hint="Name one group for each image, or None for an image that stands alone.",
         )
-    kind = [0] * len(fingerprints) if kinds == "ignore" else similarity.kinds(fingerprints)
+    kind = [0] * len(fingerprints) if kinds == "ignore" else kinds_of(fingerprints)
     labels = np.arange(len(fingerprints))
     if near_duplicates == "together":
         _connect(labels, similarity.near_duplicates(fingerprints))

@@ -1,4 +1,4 @@
-"""From scores to a report with pictures."""
+"""From scores to a report with pictures, for readers who know their images but not the jargon."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,25 +17,35 @@ from delineate.evaluation.figures import (
 )
 from delineate.evaluation.tally import Scored
 from delineate.prediction.predictor import Predictor
-from delineate.report import Picture, Report, Section, Table
+from delineate.report import Finding, Picture, Report, Section, Table
 from delineate.runs import Row
 from delineate.scores import confusion_table, image_scores
 
 EXAMPLES = 3
-HEADLINE = (
-    "data",
-    "split",
-    "dice_per_image",
-    "iou_per_image",
-    "mean_iou",
-    "mean_dice",
-    "foreground_iou",
-    "foreground_dice",
-    "accuracy",
-    "boundary_iou",
-    "boundary_f1",
-    "calibration_error",
-)
+# What each score is called and what it says, in the order in which they are shown.
+SCORES = {
+    "dice_per_image": ("Dice per image", "how far prediction and truth overlap in an image"),
+    "iou_per_image": (
+        "IoU per image",
+        "the same as shared area over joint area, which is stricter",
+    ),
+    "foreground_dice": ("Foreground Dice", "the overlap over the pixels of all images together"),
+    "foreground_iou": ("Foreground IoU", "likewise, as shared area over joint area"),
+    "mean_dice": ("Mean Dice", "the same with the background as a further class"),
+    "mean_iou": ("Mean IoU", "likewise, as shared area over joint area"),
+    "accuracy": ("Accuracy", "share of right pixels; high wherever background prevails"),
+    "boundary_iou": ("Boundary IoU", "the overlap of the outlines' surroundings only"),
+    "boundary_f1": ("Boundary F1", "share of the outlines that are right to within 2 pixels"),
+    "calibration_error": ("Calibration error", "0 is best: where it is 90 % sure, 90 % are right"),
+}
+HEADLINE = tuple(SCORES)
+OBJECTS = {
+    "ap50": ("AP at IoU 0.5", "right objects, of all that are right, invented or missed"),
+    "dsb_map": ("AP over IoU 0.5 to 0.95", "the same while the outlines must fit ever better"),
+    "pq": ("Panoptic quality", "how many objects are right and how well they fit"),
+    "aji": ("Aggregated Jaccard", "shared area of the objects; merging and splitting cost"),
+    "count_error": ("Count error", "0 is best: by how many objects an image is miscounted"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Evaluated:
         images: Their scores.
         histogram: Their calibration, float64 (bins, 3).
         values: All scores by name.
+        known: Whether the splits are those of the training.
     """
 
     predictor: Predictor
@@ -59,6 +70,7 @@ class Evaluated:
     images: Sequence[Scored]
     histogram: np.ndarray
     values: dict[str, Any]
+    known: bool = False
 
 
 def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report:
@@ -69,90 +81,146 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
         rows: The epochs of the training, none for a bare bundle.
         cases: How many of the best and of the worst images to draw.
     """
-    sections = [_scores(evaluated), *_cases(evaluated, cases), *_examples(evaluated)]
+    sections = [_scores(evaluated), *_cases(evaluated, cases), _examples(evaluated)]
     if rows:
         sections.append(_training(rows))
     sections += _network(evaluated.predictor)
     title = f"{evaluated.values['data']}: {evaluated.split} images"
-    return Report(title, "evaluation", evaluated.values, sections=tuple(sections))
+    findings = _findings(evaluated)
+    return Report(title, "evaluation", evaluated.values, findings, tuple(sections))
+
+
+def _findings(evaluated: Evaluated) -> tuple[Finding, ...]:
+    if not evaluated.known or evaluated.split not in {"train", "all"}:
+        return ()
+    found = Finding(
+        "trained-on",
+        "warning",
+        "The network was trained on these images, or on some of them, so the scores flatter it.",
+        "Score its test or validation part, or images from elsewhere.",
+    )
+    return (found,)
 
 
 def _scores(evaluated: Evaluated) -> Section:
-    values = evaluated.values
+    tables = [_score_table(evaluated.values), _class_table(evaluated.values["classes"])]
+    if "instances" in evaluated.values:
+        tables.append(_object_table(evaluated.values["instances"]))
+    return Section("Scores", _introduction(evaluated), tuple(tables), _score_pictures(evaluated))
+
+
+def _introduction(evaluated: Evaluated) -> str:
+    count = len(evaluated.images)
+    images = "One image was" if count == 1 else f"{count:,} images were"
+    text = (
+        f"{images} predicted and compared with the truth pixel by pixel, at their own size. Where "
+        'the truth says "ignore", nothing counts. Unless a score says otherwise, 1 is perfect and '
+        "0 is wholly wrong."
+    )
+    if evaluated.known and evaluated.split == "test":
+        text += "\n\nThe training has seen none of these images."
+    if evaluated.known and evaluated.split == "validation":
+        text += (
+            "\n\nNo weight was trained on these images, but the best epoch was chosen by them: "
+            "on new ones expect a little less."
+        )
+    return text
+
+
+def _score_table(values: dict[str, Any]) -> Table:
     intervals = values["intervals"]
-    rows = [
-        (name, values[name], *intervals.get(name, (None, None)))
-        for name in HEADLINE[2:]
+    rows = tuple(
+        (label, values[name], *intervals.get(name, (None, None)), meaning)
+        for name, (label, meaning) in SCORES.items()
         if name in values
-    ]
-    scores = Table("Scores", ("score", "value", "from", "to"), tuple(rows), note=_NOTE)
+    )
+    note = (
+        "From and to: the 95 % interval, in which the value would have to be expected on other "
+        "images of the same kinds (bootstrap over the images). Scores per image are means over the "
+        "images and leave out the background; an image with foreground neither in truth nor in "
+        "prediction has none."
+    )
+    return Table("Scores", ("score", "value", "from", "to", "what it says"), rows, note)
+
+
+def _class_table(classes: Sequence[dict[str, Any]]) -> Table:
     columns = ("name", "iou", "dice", "pixels")
-    classes = tuple(tuple(item[key] for key in columns) for item in values["classes"])
-    tables = [scores, Table("Classes", ("class", "IoU", "Dice", "pixels"), classes)]
-    if "instances" in values:
-        found = tuple(values["instances"].items())
-        note = "Objects are the connected parts of the predicted foreground."
-        tables.append(Table("Objects", ("score", "value"), found, note=note))
-    total = sum(image.table for image in evaluated.images)
-    pictures = [
+    rows = tuple(tuple(item[key] for key in columns) for item in classes)
+    note = "Over all pixels of all images together. Pixels: how many truly are of this class."
+    return Table("Classes", ("class", "IoU", "Dice", "pixels"), rows, note)
+
+
+def _object_table(instances: dict[str, Any]) -> Table:
+    known = {name: OBJECTS.get(name, (name, "")) for name in instances}
+    rows = tuple((label, instances[name], meaning) for name, (label, meaning) in known.items())
+    note = (
+        "Means over the images. A predicted object is a connected part of the predicted "
+        "foreground, so that objects which touch count as one."
+    )
+    return Table("Objects", ("score", "value", "what it says"), rows, note)
+
+
+def _score_pictures(evaluated: Evaluated) -> tuple[Picture, ...]:
+    total = np.asarray(sum(image.table for image in evaluated.images))
+    return (
         Picture(
             "Confusion matrix",
-            "Rows are the truth, columns the prediction.",
-            confusion_matrix(np.asarray(total), evaluated.predictor.card.names),
+            "Each row is a true class: where its pixels ended up. Only the diagonal is right.",
+            confusion_matrix(total, evaluated.predictor.card.names),
         ),
         Picture(
             "Dice of each image",
-            "How many images reach which Dice.",
+            "How many images reach which Dice. A second hump on the left is often a kind of image "
+            "that the network knows too little of.",
             histogram_of_scores([image.dice for image in evaluated.images]),
         ),
         Picture(
             "Calibration",
-            "How often the winning class is right, by its probability.",
+            "How often the network is right where it is so and so sure. On the dashed line it is "
+            "as sure as it should be, below it too sure, above it too timid.",
             reliability(evaluated.histogram),
         ),
-    ]
-    return Section("Scores", tables=tuple(tables), pictures=tuple(pictures))
-
-
-_NOTE = (
-    "At each image's own size. From and to: the 95 % interval of a bootstrap over the images. "
-    "The scores per image count the foreground only."
-)
+    )
 
 
 def _cases(evaluated: Evaluated, count: int) -> list[Section]:
     scored = [(image.dice, number) for number, image in enumerate(evaluated.images)]
     order = [number for dice, number in sorted((d, n) for d, n in scored if d is not None)]
-    if not order or not count:
-        return []
-    worst = order[:count]
-    best = [number for number in reversed(order[-count:]) if number not in worst]
-    sections = [_drawn("Worst images", evaluated, evaluated.part, worst, _CASES)]
-    if best:
-        sections.append(_drawn("Best images", evaluated, evaluated.part, best, _CASES))
+    # Of few images each is shown once.
+    worst = order[: min(count, -(-len(order) // 2))]
+    best = order[::-1][: min(count, len(order) // 2)]
+    sections = []
+    for title, chosen, text in (
+        ("Worst images", worst, "The images with the lowest Dice, the worst first."),
+        ("Best images", best, "The images with the highest Dice, the best first."),
+    ):
+        if chosen:
+            picture = _drawn(title, evaluated, evaluated.part, chosen)
+            sections.append(Section(title, text, pictures=(picture,)))
     return sections
 
 
-_CASES = "Green is right, magenta was predicted wrongly, yellow was missed."
+_CAPTION = (
+    "In the errors, green is right, magenta was predicted but is not there or is another class, "
+    "yellow was missed."
+)
 
 
-def _examples(evaluated: Evaluated) -> list[Section]:
+def _examples(evaluated: Evaluated) -> Section:
     """Return a section of evenly spread samples for each split."""
-    sections = []
-    for name, part in evaluated.whole.splits.items():
+    pictures = []
+    for name, part in (evaluated.whole.splits or {evaluated.split: evaluated.part}).items():
         count = min(EXAMPLES, len(part))
         chosen = np.linspace(0, len(part) - 1, count).round().astype(int).tolist()
-        note = "Evenly spread samples, neither the best nor the worst."
-        sections.append(_drawn(f"Samples: {name}", evaluated, part, chosen, note))
-    return sections
+        pictures.append(_drawn(f"Samples: {name}", evaluated, part, chosen))
+    text = "Evenly spread over each part of the data, neither the best nor the worst."
+    return Section("Samples", text, pictures=tuple(pictures))
 
 
-def _drawn(
-    title: str, evaluated: Evaluated, part: Dataset, chosen: Sequence[int], text: str
-) -> Section:
+def _drawn(title: str, evaluated: Evaluated, part: Dataset, chosen: Sequence[int]) -> Picture:
     rows = [triptych(evaluated.predictor, part, number) for number in chosen]
-    picture = Picture(title, text, triptychs(rows, evaluated.predictor.card.colours))
-    return Section(title, pictures=(picture,))
+    card = evaluated.predictor.card
+    return Picture(title, _CAPTION, triptychs(rows, card.colours, names=card.names))
 
 
 def triptych(predictor: Predictor, dataset: Dataset, index: int) -> Triptych:
@@ -165,9 +233,14 @@ def triptych(predictor: Predictor, dataset: Dataset, index: int) -> Triptych:
 
 def _training(rows: Sequence[Row]) -> Section:
     seconds = sum(row.get("seconds", 0.0) for row in rows)
-    note = f"{len(rows)} epochs, {seconds:.0f} seconds in the training steps."
-    picture = Picture("Curves", "Training and validation.", draw_curves(rows, title="Training"))
-    return Section("Training", text=note, pictures=(picture,))
+    epochs = "One epoch" if len(rows) == 1 else f"{len(rows):,} epochs"
+    text = f"{epochs}, {seconds:,.0f} seconds in the training steps."
+    caption = (
+        "After each epoch, a pass over the training images. If training goes on gaining while "
+        "validation does not, the network learns its training images by heart."
+    )
+    picture = Picture("Curves", caption, draw_curves(rows, title="Training"))
+    return Section("Training", text, pictures=(picture,))
 
 
 def _network(predictor: Predictor) -> list[Section]:
@@ -175,10 +248,19 @@ def _network(predictor: Predictor) -> list[Section]:
     model = getattr(predictor.runtimes[0], "model", None)
     if model is None:
         return []
-    from delineate.models.drawing import draw_model, summarise_model
+    from delineate.models.drawing import count_parameters, draw_model, summarise_model
 
-    rows = summarise_model(model)
-    columns = tuple(rows[0])
-    table = Table("Layers", columns, tuple(tuple(row.values()) for row in rows))
-    picture = Picture("The network", "Height is resolution, width is channels.", draw_model(model))
-    return [Section("Network", tables=(table,), pictures=(picture,))]
+    card = predictor.card
+    size = f"{card.size[0]} × {card.size[1]} pixels"
+    seen = f"windows of {size}" if card.fit == "crop" else f"whole images, resized to {size}"
+    every, trained = count_parameters(model)
+    text = f"{model.name}: {every:,} parameters, {trained:,} of them trained, on {seen}."
+    caption = "From left to right. High boxes are fine resolution, wide ones many channels."
+    picture = Picture("The network", caption, draw_model(model, size=card.size[0]))
+    layers = [_layer(row) for row in summarise_model(model, size=card.size[0])]
+    table = Table("Layers", tuple(layers[0]), tuple(tuple(row.values()) for row in layers))
+    return [Section("Network", text, pictures=(picture,)), Section("Layers", tables=(table,))]
+
+
+def _layer(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"size": " × ".join(str(side) for side in row["size"] or ())}

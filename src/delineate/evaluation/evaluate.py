@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError
-from delineate.evaluation.describe import Evaluated, describe
+from delineate.evaluation.describe import HEADLINE, Evaluated, describe
 from delineate.evaluation.figures import confusion_matrix
 from delineate.evaluation.tally import BINS, Scored, histogram_of, score_image, summarise_images
 from delineate.files import write_whole
@@ -21,6 +21,7 @@ from delineate.report import Report
 from delineate.runs import Run
 
 Progress = Callable[[int, int], None]
+UNSEEN = ("test", "validation")
 
 
 def evaluate(
@@ -50,63 +51,98 @@ def evaluate(
     folder = run.folder if isinstance(run, Run) else Path(run)
     predictor = Predictor.open(folder)
     dataset.require_pairs()
-    whole = known_splits(dataset, folder, predictor.card.names)
-    part, name = choose_split(whole, split)
-    settings = _settings(folder)
-    images, histogram = _score(predictor, part, progress, boundary=settings.evaluation.boundary)
-    values = {
-        "data": dataset.name,
-        "split": name,
-        **summarise_images(images, histogram, predictor.card.names),
-    }
-    evaluated = Evaluated(predictor, whole, part, name, images, histogram, values)
-    report = describe(evaluated, Run(folder).rows, cases=settings.evaluation.cases)
+    own = run_of(folder)
+    chosen = choose_part(dataset, folder, predictor.card.names, split=split)
+    settings = Recipe.load(own.recipe) if own.recipe.is_file() else Recipe()
+    boundary = settings.evaluation.boundary
+    images, histogram = _score(predictor, chosen.part, progress, boundary=boundary)
+    scores = summarise_images(images, histogram, predictor.card.names)
+    values = {"data": dataset.name, "split": chosen.split}
+    values |= {name: scores[name] for name in HEADLINE if name in scores}
+    evaluated = Evaluated(
+        predictor,
+        chosen.whole,
+        chosen.part,
+        chosen.split,
+        images,
+        histogram,
+        values | scores,
+        known=chosen.known,
+    )
+    report = describe(evaluated, own.rows, cases=settings.evaluation.cases)
     target = Path(to) if to is not None else (folder if Run(folder).recipe.is_file() else None)
     if target is not None:
-        _write(target, report, sum(image.table for image in images), predictor)
+        _write(Run(target), report, sum(image.table for image in images), predictor)
     return report
 
 
-def choose_split(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
-    """Return the part to score and its name: what is asked for, or test, or validation, or all.
+@dataclass(frozen=True)
+class Choice:
+    """Which images are scored.
 
-    Raises:
-        DataError: There is no such split, or it is empty.
+    Attributes:
+        whole: The data set, with the bundle's classes and all splits.
+        part: The images.
+        split: The name of that part.
+        known: Whether the run has used images of this data set, so that the splits are the run's.
     """
-    if split is not None:
-        return dataset.split(split), split
-    for name in ("test", "validation"):
-        if name in dataset.splits:
-            return dataset.split(name), name
-    if not len(dataset):
-        raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
-    return dataset, "all"
+
+    whole: Dataset
+    part: Dataset
+    split: str
+    known: bool
 
 
-def known_splits(dataset: Dataset, folder: Path, classes: tuple[str, ...]) -> Dataset:
-    """Return the data set with the run's splits, if the run knows its images, else its own.
+def choose_part(
+    dataset: Dataset, folder: Path, classes: tuple[str, ...], *, split: str | None
+) -> Choice:
+    """Return the part that is asked for, or the one that the training has seen least of.
 
     Args:
         dataset: The samples.
         folder: A run's folder, or a bundle's.
         classes: The bundle's class names.
+        split: "train", "validation" or "test"; unset: for images that the run knows its test
+            part, or else its validation part; for others the data's own test part, or all.
+
+    Raises:
+        DataError: There is no such split, it is empty, or the data has other classes.
     """
+    if dataset.names and len(dataset.names) != len(classes):
+        raise DataError(
+            f"{dataset.name} has {len(dataset.names)} classes, the network {len(classes)}.",
+            hint="Score it on data with the classes that it was trained on.",
+        )
     dataset = replace(dataset, names=classes)
-    stored = Run(folder).dataset
-    if stored.is_file():
-        splits = Run(folder).read_json(stored)["splits"]
-        known = {item["sha256"]: name for name, items in splits.items() for item in items}
-        if known.keys() & set(dataset.hashes):
-            pairs = zip(dataset.records, dataset.hashes, strict=True)
-            return dataset.with_splits(
-                {record.name: known[content] for record, content in pairs if content in known}
-            )
-    return dataset
+    if not len(dataset):
+        raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
+    splits = _known_splits(dataset, run_of(folder))
+    whole = dataset.with_splits(splits) if splits else dataset
+    if split is None:
+        unseen = [name for name in UNSEEN[: 2 if splits else 1] if name in whole.splits]
+        split = unseen[0] if unseen else "all"
+    part = whole if split == "all" else whole.split(split)
+    return Choice(whole, part, split, bool(splits))
 
 
-def _settings(folder: Path) -> Recipe:
-    path = Run(folder).recipe
-    return Recipe.load(path) if path.is_file() else Recipe()
+def run_of(folder: Path) -> Run:
+    """Return the run that a bundle belongs to, such as the one whose ``best/`` it is.
+
+    Args:
+        folder: A run's folder, or a bundle's; one without a run is returned as it is.
+    """
+    places = [folder, *folder.resolve().parents[:2]]
+    return next((Run(place) for place in places if Run(place).dataset.is_file()), Run(folder))
+
+
+def _known_splits(dataset: Dataset, run: Run) -> dict[str, str]:
+    """Return the run's split of each image that it knows, by the name of the record."""
+    if not run.dataset.is_file():
+        return {}
+    splits = run.read_json(run.dataset)["splits"]
+    known = {item["sha256"]: name for name, items in splits.items() for item in items}
+    pairs = zip(dataset.records, dataset.hashes, strict=True)
+    return {record.name: known[content] for record, content in pairs if content in known}
 
 
 def _score(
@@ -124,9 +160,8 @@ def _score(
     return images, histogram
 
 
-def _write(folder: Path, report: Report, table: Any, predictor: Predictor) -> None:
-    write_whole(folder / "report.json", json.dumps(report.to_json(), indent=1) + "\n")
-    write_whole(folder / "report.html", render(report))
-    write_whole(
-        folder / "confusion_matrix.png", confusion_matrix(np.asarray(table), predictor.card.names)
-    )
+def _write(run: Run, report: Report, table: Any, predictor: Predictor) -> None:
+    write_whole(run.report_json, json.dumps(report.to_json(), indent=1) + "\n")
+    write_whole(run.report, render(report))
+    picture = confusion_matrix(np.asarray(table), predictor.card.names)
+    write_whole(run.confusion_matrix, picture)

@@ -9,7 +9,7 @@ from delineate.catalog import TABLES
 from delineate.data.dataset import Dataset
 from delineate.errors import UsageError
 from delineate.evaluation.describe import triptych
-from delineate.evaluation.evaluate import choose_split, known_splits
+from delineate.evaluation.evaluate import choose_part
 from delineate.evaluation.figures import triptychs
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe, names
@@ -65,20 +65,24 @@ def show_predictions(
 
     Returns:
         The PNG's bytes.
+
+    Raises:
+        BundleError: There is no bundle.
+        DataError: There is no such split, or the data does not fit the bundle.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     predictor = Predictor.open(folder)
-    part, _ = choose_split(known_splits(dataset, folder, predictor.card.names), split)
+    part = choose_part(dataset, folder, predictor.card.names, split=split).part
     chosen = np.linspace(0, len(part) - 1, min(count, len(part))).round().astype(int)
     rows = [triptych(predictor, part, index) for index in chosen.tolist()]
-    return Shown(triptychs(rows, predictor.card.colours))
+    return Shown(triptychs(rows, predictor.card.colours, names=predictor.card.names))
 
 
 def _run_row(run: Run) -> dict[str, Any]:
     rows = run.rows
     best = Recipe.load(run.recipe).callbacks.best
-    sign = -1 if best.endswith("loss") else 1
-    row = max(rows, key=lambda item: sign * item.get(best, -np.inf)) if rows else {}
+    choose = min if best.endswith(("loss", "error")) else max
+    row = choose((row for row in rows if best in row), key=lambda row: row[best], default={})
     seconds = sum(item.get("seconds", 0.0) for item in rows)
     return {
         "run": run.folder.name,

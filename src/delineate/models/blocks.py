@@ -37,7 +37,8 @@ class Style:
 
     def seed_of(self, name: str) -> int:
         """Return a seed for the layer of a name, so that no two layers draw the same numbers."""
-        return crc32(f"{self.seed} {name}".encode())
+        # 31 bits, since PyTorch's seed states are signed.
+        return crc32(f"{self.seed} {name}".encode()) & 0x7FFFFFFF
 
     def initialiser_of(self, name: str) -> keras.Initializer:
         """Return the seeded initialiser for the layer of a name."""

@@ -22,7 +22,7 @@ def build_model(
     ``logits`` comes before it.
 
     Args:
-        classes: Number of classes, background included.
+        classes: Number of classes, background included: two or more.
         channels: Channels of the images.
         seed: Of the initial weights and of dropout.
         precision: "float32", or "bfloat16" for the arithmetic; the weights stay float32.
@@ -37,11 +37,14 @@ def build_model(
         >>> model.output.shape
         (None, None, None, 2)
     """
-    chosen: Model = from_values({"model": settings}, "build_model").model
+    _refuse_below(2, "classes", classes)
+    _refuse_below(1, "channels", channels)
+    values = {"model": settings, "runtime": {"precision": precision}}
+    chosen: Model = from_values(values, "build_model").model
     style = _style(chosen, seed, precision)
     image = layers.Input((None, None, channels), name="image")
     factor = chosen.input_scale if chosen.input_scale is not None else 1 / 255
-    scaled = layers.Rescaling(factor, name="scale")(image)
+    scaled = layers.Rescaling(factor, dtype="float32", name="scale")(image)
     features = find("encoders", chosen.encoder)(scaled, settings=chosen, style=style)
     decoded = find("decoders", chosen.decoder)(features, settings=chosen, style=style)
     logits = layers.Conv2D(
@@ -63,6 +66,14 @@ def logits_model(model: keras.Model) -> keras.Model:
 def stride_of(settings: Model) -> int:
     """Return what the sides of an image have to divide by."""
     return int(2**settings.depth)
+
+
+def _refuse_below(least: int, name: str, count: int) -> None:
+    if count < least:
+        raise RecipeError(
+            f"A network with {name}={count} cannot be built.",
+            hint=f"Give {least} or more; the classes include the background.",
+        )
 
 
 def _style(settings: Model, seed: int, precision: str) -> Style:

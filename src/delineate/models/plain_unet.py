@@ -64,5 +64,5 @@ def filters_at(depth: int, settings: Model) -> int:
 
 
 def value_at(depth: int, values: Sequence[float]) -> float:
-    """Return the value for a depth; the last one holds for all deeper ones."""
-    return values[min(depth, len(values) - 1)]
+    """Return the value for a depth; the last one holds for all deeper ones, none is 0."""
+    return values[min(depth, len(values) - 1)] if values else 0.0

@@ -67,7 +67,7 @@ def summarise_model(model: keras.Model, *, size: int = 256) -> list[dict[str, An
 
     Example:
         >>> image = keras.Input((None, None, 3))
-        >>> model = keras.Model(image, keras.layers.Conv2D(2, 3, strides=2, name="a")(image))
+        >>> model = keras.Model(image, keras.layers.MaxPooling2D(2)(image))
         >>> summarise_model(model)[0]["stride"]
         2
     """

@@ -1,9 +1,11 @@
 """Predictions of many files: index PNG, colour PNG, overlay and JSON."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from glob import glob
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,7 @@ def predict_files(
         progress: Called with (done, all) after each image.
 
     Raises:
-        UsageError: An input names no file.
+        UsageError: An input names no file, or a prediction would replace an image.
         BundleError: There is no bundle.
     """
     files = find_inputs(inputs, to)
@@ -106,37 +108,76 @@ def predict_files(
 def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
     """Return each image's file and the name of its prediction, without suffix.
 
-    Below a folder the names keep the subfolders; two files of one name get their suffix as well.
+    Below a folder the names keep the subfolders; two files of one name get their suffix as well,
+    and a number if that is not enough.
+
+    Args:
+        inputs: Files, folders or patterns.
+        to: The folder that is written to; what lies in it is left out of the folders.
 
     Raises:
-        UsageError: An input names no image.
+        UsageError: An input names no image, or a prediction would replace an image.
     """
     found: dict[Path, Path] = {}
     for given in inputs:
-        path = Path(given)
-        if path.is_dir():
-            inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
-            pairs = [(item, item.relative_to(path)) for item in inside if to not in item.parents]
-        elif path.is_file():
-            pairs = [(path, Path(path.name))]
-        else:
-            matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
-            pairs = [(item, Path(item.name)) for item in matched if _is_image(item)]
+        pairs = _matching(given, to)
         if not pairs:
             raise UsageError(
                 f"'{given}' names no image.",
                 hint="Name image files, a folder that holds some, or a pattern in quotes.",
             )
-        found |= dict(pairs)
-    stems = [name.with_suffix("") for name in found.values()]
-    return [
-        (path, stem if stems.count(stem) == 1 else Path(f"{stem}_{name.suffix[1:]}"))
-        for (path, name), stem in zip(found.items(), stems, strict=True)
-    ]
+        found |= {path: name for path, name in pairs if path not in found}
+    named = list(zip(found, _unlike(list(found.values())), strict=True))
+    _refuse_replacing(named, to)
+    return named
+
+
+def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
+    """Return the files that an input names, and the names that their predictions ask for."""
+    path = Path(given)
+    if path.is_dir():
+        inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
+        outside = [item for item in inside if to.resolve() not in item.resolve().parents]
+        return [(item, item.relative_to(path)) for item in outside]
+    if path.is_file():
+        return [(path, Path(path.name))]
+    matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
+    return [(item, Path(item.name)) for item in matched if _is_image(item)]
 
 
 def _is_image(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    shown = not path.name.startswith(".")
+    return shown and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _unlike(names: Sequence[Path]) -> list[Path]:
+    """Return names without suffix, of which no two have a picture in common."""
+    counts = Counter(name.with_suffix("") for name in names)
+    taken: set[Path] = set()
+    chosen = []
+    for name in names:
+        first = name.with_suffix("")
+        if counts[first] > 1:
+            first = Path(f"{first}_{name.suffix[1:]}")
+        numbered = (Path(f"{first}_{number}") for number in count(2))
+        stem = next(item for item in chain([first], numbered) if not taken & _pictures(item))
+        taken |= _pictures(stem)
+        chosen.append(stem)
+    return chosen
+
+
+def _pictures(stem: Path) -> set[Path]:
+    return {_file(stem, f"{ending}.png") for ending in ("", "_colour", "_overlay")}
+
+
+def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
+    images = {path.resolve() for path, _ in named}
+    for path, stem in named:
+        if any(picture.resolve() in images for picture in _pictures(to / stem)):
+            raise UsageError(
+                f"The prediction of {path} would replace an image in {to}.",
+                hint="Name another folder to write to.",
+            )
 
 
 def _write(

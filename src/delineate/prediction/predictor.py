@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from delineate.bundle import Bundle, Card
-from delineate.catalog import find
+from delineate.bundle import Bundle, Card, Member
+from delineate.catalog import RUNTIMES, find
 from delineate.data.pipeline import adapt_channels
-from delineate.errors import DataError
+from delineate.errors import BundleError, DataError
 from delineate.imaging import read_image
 from delineate.prediction.prepare import Preparation, Runtime, to_mask
 
@@ -74,7 +74,7 @@ class Predictor:
         return cls(
             bundle.card,
             [
-                find("runtimes", runtime or member.runtime).open(bundle.folder / member.file)
+                _engine(runtime, member).open(bundle.folder / member.file)
                 for member in bundle.card.members
             ],
         )
@@ -93,6 +93,11 @@ class Predictor:
             name, image = str(image), read_image(Path(image))
         else:
             name, image = "The image", np.asarray(image)
+        if image.ndim not in (2, 3) or not image.size:
+            raise DataError(
+                f"{name} has the shape {image.shape}.",
+                hint="Give pixels of shape (height, width) or (height, width, channels).",
+            )
         image = image[..., np.newaxis] if image.ndim == 2 else image
         if str(image.dtype) != self.card.dtype:
             raise DataError(
@@ -106,3 +111,13 @@ class Predictor:
         probabilities: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
         mask = to_mask(probabilities, output=card.output, threshold=card.threshold)
         return Prediction(mask, probabilities)
+
+
+def _engine(chosen: str | None, member: Member) -> Any:
+    # What a bundle names must not import modules of its own choice; the caller may.
+    if chosen is None and member.runtime not in RUNTIMES:
+        raise BundleError(
+            f"The bundle's card names the runtime '{member.runtime}', which delineate has not.",
+            hint=f"Choose one of: {', '.join(RUNTIMES)}; or use the delineate that wrote it.",
+        )
+    return find("runtimes", chosen or member.runtime)

@@ -31,7 +31,7 @@ class Preparation:
         size: (height, width) that the network was trained at.
         stride: What the sides have to divide by.
         tile: Larger images are predicted in tiles of this side, in pixels.
-        overlap: By how much neighbouring tiles overlap, in pixels.
+        overlap: By how much neighbouring tiles overlap, in pixels; half a tile at most.
     """
 
     fit: str
@@ -61,7 +61,7 @@ class Preparation:
                 image,
                 lambda part: self._padded(part, runtime),
                 tile=self.tile,
-                overlap=self.overlap,
+                overlap=min(self.overlap, self.tile // 2),
             )
         return two_classes(found)
 

@@ -11,7 +11,7 @@ def in_tiles(
     """Return the blended predictions of an image's tiles.
 
     Args:
-        image: (height, width, channels).
+        image: (height, width, channels), at least one pixel.
         predict: Returns float32 (height, width, classes) for a tile.
         tile: Side of the tiles in pixels.
         overlap: By how much neighbours overlap, in pixels; less than the side.
@@ -20,7 +20,7 @@ def in_tiles(
         float32 (height, width, classes).
     """
     height, width = image.shape[:2]
-    total: np.ndarray | None = None
+    total = np.zeros((height, width, 0), np.float32)
     weights = np.zeros((height, width, 1), np.float32)
     for row in starts(height, tile, overlap):
         for column in starts(width, tile, overlap):
@@ -30,13 +30,12 @@ def in_tiles(
                 _ramp(found.shape[0], overlap)[:, None, None]
                 * _ramp(found.shape[1], overlap)[None, :, None]
             )
-            if total is None:
+            if not total.size:
                 total = np.zeros((height, width, found.shape[2]), np.float32)
             total[part] += found * weight
             weights[part] += weight
-    if total is None:
-        raise ValueError("an image without pixels")
-    return total / weights
+    blended: np.ndarray = total / weights
+    return blended
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:

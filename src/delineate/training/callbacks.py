@@ -10,8 +10,6 @@ from typing import Any
 
 import keras
 
-from delineate.errors import RecipeError, near_miss
-
 Logs = dict[str, float]
 
 
@@ -31,16 +29,7 @@ class Watched:
         self.waited = 0
 
     def improves(self, logs: Mapping[str, float]) -> bool:
-        """Return whether this epoch's value is the best so far, and remember it.
-
-        Raises:
-            RecipeError: There is no such score.
-        """
-        if self.monitor not in logs:
-            raise RecipeError(
-                f"No score '{self.monitor}' to watch.{near_miss(self.monitor, list(logs))}",
-                hint=f"Use one of: {', '.join(logs)}.",
-            )
+        """Return whether this epoch's value is the best so far, and remember it."""
         value = logs[self.monitor]
         gain = math.inf if self.best is None else self.sign * (value - self.best)
         if math.isnan(value) or gain <= self.minimum_gain:

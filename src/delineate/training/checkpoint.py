@@ -107,7 +107,7 @@ def _points(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> ResumePoint:
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         head = json.loads(stored["head"].tobytes())
         if head.pop("format") != FORMAT:
             raise ValueError("another format")

@@ -36,9 +36,14 @@ class TensorBoard(keras.callbacks.Callback):
                 hint="Run: pip install 'delineate[tensorboard]'; or set it to false.",
             ) from error
         self.pictures = pictures
-        self.writers: dict[str, Any] = {
-            name: SummaryWriter(str(folder / name)) for name in ("train", "validation")
-        }
+        self.folder = folder
+        self.open = SummaryWriter
+        self.writers: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Open the files."""
+        for name in ("train", "validation"):
+            self.writers[name] = self.open(str(self.folder / name))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the epoch's scores and picture."""

@@ -1,13 +1,13 @@
 """The training, from top to bottom."""
 
 import errno
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from delineate.bundle import Bundle
 from delineate.data.dataset import Dataset
 from delineate.data.partition import describe_splits, partition, partition_as
 from delineate.errors import RunError
@@ -15,13 +15,11 @@ from delineate.evaluation.evaluate import evaluate
 from delineate.files import write_whole
 from delineate.recipe import Recipe, write_recipe
 from delineate.runs import Run, next_folder
-from delineate.training import checkpoint
-from delineate.training.callbacks import EarlyStopping, KeepBest, ReduceOnPlateau, Watched
+from delineate.training.chosen import chosen_callbacks
 from delineate.training.devices import environment, set_up
 from delineate.training.feeding import feed
 from delineate.training.interrupt import StopRequest
-from delineate.training.parts import Parts, assemble
-from delineate.training.recorders import Journal, Pictures, evenly
+from delineate.training.parts import assemble
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.watching import Pace, Progress, Watch
@@ -47,7 +45,7 @@ def train(
         to: The run folder; unset: a new one below ``runs/``.
         resume: Go on with the run in ``to``.
         callbacks: Any Keras callbacks.
-        watch: Called after each step and epoch.
+        watch: Called a few times a second, and after each epoch.
 
     Raises:
         DelineateError: The data, the recipe or the run folder is not as it has to be.
@@ -55,14 +53,14 @@ def train(
     """
     dataset.require_pairs()
     run, dataset, recipe = _begin(dataset, recipe, to, resume=resume)
+    set_up(recipe.runtime)
+    parts = assemble(dataset, recipe)
+    session = Session(run, parts, recipe, chosen_callbacks(run, parts, recipe, callbacks))
     try:
-        set_up(recipe.runtime)
-        parts = assemble(dataset, recipe)
-        session = Session(run, parts, recipe, _callbacks(run, parts, recipe, callbacks))
         if resume:
             session.restore()
         else:
-            _describe(run, dataset, recipe)
+            _describe(Run.create(run.folder), dataset, recipe)
         _run_epochs(session, watch)
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -71,7 +69,7 @@ def train(
             f"The disk is full: {error.filename or run.folder} could not be written.",
             hint="Free some space, then go on with --resume.",
         ) from error
-    if run.best.is_dir() and not run.report.is_file():
+    if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
         split = "validation" if parts.validation else "train"
         evaluate(run, dataset, split=split)
     return run
@@ -93,12 +91,8 @@ def _run_epochs(session: Session, watch: Watch | None) -> None:
 
 
 def _run_epoch(session: Session, stop: StopRequest, watch: Watch | None) -> dict[str, float]:
-    recipe, trainer, batches, tally = (
-        session.recipe,
-        session.trainer,
-        session.batches,
-        session.tally,
-    )
+    recipe, trainer, batches = session.recipe, session.trainer, session.batches
+    tally = session.tally
     session.callbacks.on_epoch_begin(session.epoch)
     pace = Pace(batches.steps, recipe.training.epochs)
     todo = range(session.step, batches.steps)
@@ -112,7 +106,7 @@ def _run_epoch(session: Session, stop: StopRequest, watch: Watch | None) -> dict
         pace.step(len(images))
         session.callbacks.on_train_batch_end(session.step, {"loss": loss})
         session.step += 1
-        if watch:
+        if watch and pace.due():
             watch(_progress(session, pace, tally.scores()))
         if stop.asked and session.step < batches.steps:
             session.interrupt()
@@ -166,7 +160,7 @@ def _progress(
 def _begin(
     dataset: Dataset, recipe: Recipe | None, to: str | Path | None, *, resume: bool
 ) -> tuple[Run, Dataset, Recipe]:
-    """Return the run, the data set with its splits, and the recipe; make no folder in vain."""
+    """Return the run, the data set with its splits, and the recipe; nothing is written yet."""
     if resume:
         if to is None:
             raise RunError("Which run to resume is not said.", hint="Pass the run folder as --to.")
@@ -174,47 +168,12 @@ def _begin(
         stored = Recipe.load(run.recipe)
         return run, partition_as(dataset, run.read_json(run.dataset)), stored
     recipe = recipe or Recipe.load("unet")
-    dataset = partition(dataset, recipe.data, seed=recipe.runtime.seed)
-    return Run.create(to or next_folder(dataset.name, "recipe")), dataset, recipe
+    folder = Path(to) if to is not None else next_folder(dataset.name, "run")
+    Run.refuse_existing(folder)
+    return Run(folder), partition(dataset, recipe.data, seed=recipe.runtime.seed), recipe
 
 
 def _describe(run: Run, dataset: Dataset, recipe: Recipe) -> None:
-    import json
-
     write_whole(run.environment, json.dumps(environment(), indent=2) + "\n")
     write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
     write_whole(run.recipe, write_recipe(recipe))
-
-
-def _callbacks(
-    run: Run, parts: Parts, recipe: Recipe, extra: Sequence[keras.callbacks.Callback]
-) -> list[keras.callbacks.Callback]:
-    """Return the callbacks in the order in which they act."""
-    settings = recipe.callbacks
-    gain = settings.minimum_gain
-    chosen: list[keras.callbacks.Callback] = [
-        KeepBest(Watched(settings.best, gain), lambda scores: _save_best(run, parts, scores))
-    ]
-    if settings.reduce_on_plateau:
-        watched = Watched(settings.reduce_on_plateau, gain)
-        chosen.append(ReduceOnPlateau(watched, settings.reduce_patience, settings.reduce_factor))
-    if settings.early_stopping:
-        watched = Watched(settings.early_stopping, gain)
-        chosen.append(EarlyStopping(watched, settings.early_stopping_patience))
-    if settings.pictures and parts.validation:
-        chosen_samples = evenly(parts.dataset.split("validation"), settings.pictures)
-        chosen.append(Pictures(run, chosen_samples, parts.predictor))
-    chosen.append(Journal(run))
-    if settings.tensorboard:
-        from delineate.training.tensorboard import TensorBoard
-
-        chosen.append(TensorBoard(run.tensorboard, run.pictures))
-    return [*chosen, *extra]
-
-
-def _save_best(run: Run, parts: Parts, scores: dict[str, float]) -> None:
-    card = parts.card.model_copy(update={"scores": scores})
-    Bundle.save(run.best, card, lambda folder: parts.model.save(folder / "model.keras"))
-
-
-__all__ = ["checkpoint", "train"]

@@ -30,6 +30,9 @@ class Progress:
     epoch_done: bool = False
 
 
+# Seconds between two moments within an epoch.
+EVERY = 0.2
+
 Watch = Callable[[Progress], None]
 
 
@@ -44,6 +47,7 @@ class Pace:
     def __init__(self, steps: int, epochs: int) -> None:
         self.steps, self.epochs = steps, epochs
         self.begun = time.perf_counter()
+        self.told = self.begun
         self.images = 0
         self.done = 0
 
@@ -51,6 +55,14 @@ class Pace:
         """Count a step."""
         self.images += images
         self.done += 1
+
+    def due(self) -> bool:
+        """Return whether an onlooker should be told of this step: not more often than they see."""
+        now = time.perf_counter()
+        if now - self.told < EVERY:
+            return False
+        self.told = now
+        return True
 
     @property
     def seconds(self) -> float:

@@ -57,7 +57,7 @@ def _masks(folder: Path) -> tuple[Path, ...] | None:
     """Return the mask files, none for an image without objects; None without a folder of masks."""
     if not (folder / "masks").is_dir():
         return None
-    files = sorted((folder / "masks").iterdir())
+    files = sorted(path for path in (folder / "masks").iterdir() if path.name[0] != ".")
     return tuple(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
 
 

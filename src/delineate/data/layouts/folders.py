@@ -1,5 +1,6 @@
 """Layout `folders`: ``images/`` and ``masks/``, with or without split folders around them."""
 
+from bisect import bisect
 from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,9 @@ from delineate.data.layouts.layout import Layout, split_folders
 from delineate.data.records import Index, Record, Unpaired
 from delineate.errors import DataError
 from delineate.imaging import IMAGE_SUFFIXES
+
+FEW = 50
+NEIGHBOURS = 10
 
 
 def refuse(folder: Path) -> str | None:
@@ -23,9 +27,16 @@ def index(folder: Path) -> Index:
     """Return the pairs of a folder, matched by their relative path without its suffix.
 
     Raises:
-        DataError: Two images, or two masks, have the same name apart from the suffix.
+        DataError: Two images, or two masks, have the same name apart from the suffix; or there are
+            pairs both with and without a split.
     """
     parts = {split: path for split, path in split_folders(folder).items() if _is_pair(path)}
+    if _is_pair(folder) and parts:
+        raise DataError(
+            f"{folder} holds images/ and masks/, and also {next(iter(parts.values())).name}/ that "
+            "holds them.",
+            hint="Move images/ and masks/ below train/, or the split folders elsewhere.",
+        )
     if _is_pair(folder):
         return _pairs(folder, None)
     found = [_pairs(path, split) for split, path in parts.items()]
@@ -50,14 +61,27 @@ def _pairs(folder: Path, split: str | None) -> Index:
     alone = sorted(images.keys() - masks.keys()), sorted(masks.keys() - images.keys())
     return Index(
         records,
-        tuple(_unpaired(images[stem], "mask", alone[1], masks) for stem in alone[0])
-        + tuple(_unpaired(masks[stem], "image", alone[0], images) for stem in alone[1]),
+        tuple(_unpaired(stem, "mask", images, alone[1], masks) for stem in alone[0])
+        + tuple(_unpaired(stem, "image", masks, alone[0], images) for stem in alone[1]),
     )
 
 
-def _unpaired(path: Path, wanted: str, names: list[str], partners: dict[str, Path]) -> Unpaired:
-    near = get_close_matches(path.stem, names, n=1, cutoff=0.6)
-    return Unpaired(path, wanted, str(partners[near[0]]) if near else None)
+def _unpaired(
+    stem: str, wanted: str, own: dict[str, Path], names: list[str], partners: dict[str, Path]
+) -> Unpaired:
+    near = get_close_matches(stem, _neighbours(stem, names), n=1, cutoff=0.6)
+    return Unpaired(own[stem], wanted, str(partners[near[0]]) if near else None)
+
+
+def _neighbours(stem: str, names: list[str]) -> list[str]:
+    """Return the names, or where they are many those that are sorted next to a stem.
+
+    Comparing each stem with each name would take minutes where all the masks bear a suffix.
+    """
+    if len(names) <= FEW:
+        return names
+    place = bisect(names, stem)
+    return names[max(place - NEIGHBOURS, 0) : place + NEIGHBOURS]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delineate.data.records import Index
+from delineate.errors import DataError
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
@@ -29,9 +30,19 @@ class Layout:
 
 
 def split_folders(folder: Path) -> dict[str, Path]:
-    """Return the folders below ``folder`` that are named after a split, by the split's name."""
+    """Return the folders below ``folder`` that are named after a split, by the split's name.
+
+    Raises:
+        DataError: Two of them name the same split.
+    """
     found: dict[str, Path] = {}
     for name, split in SPLIT_FOLDERS.items():
-        if (folder / name).is_dir():
-            found.setdefault(split, folder / name)
+        if not (folder / name).is_dir():
+            continue
+        if split in found:
+            raise DataError(
+                f"{folder} holds both {found[split].name}/ and {name}/.",
+                hint="Keep one of them, or put all into one.",
+            )
+        found[split] = folder / name
     return found

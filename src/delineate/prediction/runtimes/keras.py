@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -18,8 +19,8 @@ class KerasRuntime:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        # Each new shape is compiled anew on JAX, so that sizes are rounded up there.
-        self.granularity = 128 if keras.backend.backend() == "jax" else 1
+        # XLA (JAX, TensorFlow on a GPU) compiles each new shape anew: sizes are rounded up.
+        self.granularity = 128 if model.jit_compile else 1
 
     @classmethod
     def open(cls, path: Path) -> "KerasRuntime":
@@ -30,9 +31,10 @@ class KerasRuntime:
         """
         try:
             return cls(keras.saving.load_model(path, compile=False, safe_mode=True))
-        except (ValueError, TypeError, OSError, KeyError) as error:
+        except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise BundleError(
-                f"Keras cannot open {path}: {str(error).splitlines()[0]}.",
+                f"Keras cannot open {path}: {reason}.",
                 hint="Copy the bundle again, or train again with this version of Keras.",
             ) from error
 

@@ -1,0 +1,200 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from delineate.data import dataset as module
+from delineate.data.dataset import Dataset
+from delineate.data.fingerprints import fingerprint
+from delineate.data.reading import decode
+from delineate.data.records import Record
+from delineate.errors import DataError, ImageError
+
+RNG = np.random.default_rng(0)
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(array)).save(path)
+    return path
+
+
+def fill(root, count=3, split="", values=(0, 1), channels=(3,)):
+    """Write pairs of 8 × 10 pixels whose masks hold these values."""
+    for number in range(count):
+        image = RNG.integers(0, 255, (8, 10, *channels), np.uint8)
+        write(root / split / "images" / f"{number}.png", image)
+        mask = np.resize(np.array(values, np.uint8), (8, 10))
+        write(root / split / "masks" / f"{number}.png", mask)
+    return root
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The names of the records that were hashed, and of those that were decoded."""
+    hashed, decoded = [], []
+    content_hash = Record.content_hash
+
+    def counting(one):
+        decoded.append(one.name)
+        return decode(one)
+
+    monkeypatch.setattr(
+        Record, "content_hash", lambda r: (hashed.append(r.name), content_hash(r))[1]
+    )
+    monkeypatch.setattr(module, "decode", counting)
+    monkeypatch.setattr("delineate.data.cache.decode", counting)
+    return hashed, decoded
+
+
+def test_opening_reads_no_pixels(tmp_path, reads):
+    dataset = Dataset.open(fill(tmp_path / "cells"))
+    assert (dataset.name, len(dataset), list(dataset.splits)) == ("cells", 3, [])
+    assert reads == ([], [])
+
+
+def test_the_name_is_that_of_the_folder_however_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(fill(tmp_path / "cells"))
+    assert Dataset.open(".").name == "cells"
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_samples_have_the_pixels_of_the_files(tmp_path, cache):
+    dataset = Dataset.open(fill(tmp_path), cache=cache)
+    for _ in range(2):
+        for sample, record in zip(dataset, dataset.records, strict=True):
+            assert sample.name == record.name
+            np.testing.assert_array_equal(sample.image, np.asarray(Image.open(record.image)))
+            np.testing.assert_array_equal(sample.mask, np.asarray(Image.open(record.masks[0])))
+
+
+def test_a_file_is_hashed_once_and_decoded_once(tmp_path, reads):
+    dataset = Dataset.open(fill(tmp_path))
+    for _ in range(2):
+        assert dataset.classes == ("background", "class 1")
+        assert len(list(dataset)) == len(dataset.hashes) == len(dataset.read_all()) == 3
+        dataset.look(0)
+    part = dataset.subset([2, 0])
+    assert part.hashes == (dataset.hashes[2], dataset.hashes[0])
+    assert part.facts == (dataset.facts[2], dataset.facts[0])
+    moved = dataset.with_splits({"0": "train"})
+    assert moved.facts == dataset.facts
+    assert len(list(moved.split("train"))) == 1
+    assert sorted(reads[0]) == sorted(reads[1]) == ["0", "1", "2"]
+    list(Dataset.open(tmp_path))
+    assert len(reads[1]) == 3
+
+
+def test_without_a_cache_nothing_is_written_and_nothing_is_hashed(tmp_path, reads, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    dataset = Dataset.open(fill(tmp_path / "data"), cache=False)
+    assert len(list(dataset)) == 3
+    assert dataset.look(0) == (dataset.facts[0], fingerprint(dataset[0].image))
+    assert reads[0] == []
+    assert not (tmp_path / "cache").exists()
+
+
+def test_with_a_cache_it_lies_in_the_folder_of_caches(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Dataset.open(fill(tmp_path / "data")).read_all()
+    assert (tmp_path / "cache" / "delineate").is_dir()
+
+
+def test_a_look_is_the_facts_and_the_fingerprint(tmp_path):
+    dataset = Dataset.open(fill(tmp_path))
+    for _ in range(2):
+        facts, found = dataset.look(1)
+        assert facts == dataset.facts[1]
+        assert found == fingerprint(dataset[1].image)
+
+
+def test_progress_is_told_after_each_record(tmp_path):
+    told = []
+    Dataset.open(fill(tmp_path)).read_all(lambda done, count: told.append((done, count)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_record_that_cannot_be_read_does_not_harm_the_others(tmp_path):
+    dataset = Dataset.open(fill(tmp_path))
+    dataset.records[1].image.unlink()
+    dataset.look(0)
+    dataset.look(2)
+    with pytest.raises(ImageError, match=r"1\.png cannot be read"):
+        dataset.look(1)
+    with pytest.raises(ImageError, match=r"1\.png cannot be read"):
+        dataset.read_all()
+
+
+def test_splits_are_those_of_the_folders_in_the_usual_order(tmp_path):
+    for split in ("test", "val", "train"):
+        fill(tmp_path, 2, split)
+    dataset = Dataset.open(tmp_path)
+    assert list(dataset.splits) == ["train", "validation", "test"]
+    assert [record.name for record in dataset.split("test").records] == ["test/0", "test/1"]
+
+
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    with pytest.raises(DataError, match="no split 'test'") as caught:
+        Dataset.open(fill(tmp_path / "a", split="train")).split("test")
+    assert caught.value.hint == "It has: train."
+    with pytest.raises(DataError) as caught:
+        Dataset.open(fill(tmp_path / "b")).split("test")
+    assert "train makes them from a seed" in caught.value.hint
+
+
+@pytest.mark.parametrize("first", ["whole", "part"])
+def test_a_part_has_the_classes_of_the_whole_whichever_is_asked_first(tmp_path, first):
+    fill(tmp_path, 1, "train", values=(0, 1, 2))
+    fill(tmp_path, 1, "test", values=(0, 255))
+    dataset = Dataset.open(tmp_path)
+    if first == "whole":
+        assert len(dataset.classes) == 3
+    part = dataset.split("test").subset([0])
+    assert part.classes == ("background", "class 1", "class 2")
+    assert set(np.unique(part[0].mask)) == {0, 255}  # alone, it would be foreground
+    assert dataset.classes == part.classes
+
+
+def test_each_class_has_a_colour_of_its_own(tmp_path):
+    dataset = Dataset.open(fill(tmp_path, values=range(5)))
+    assert len(set(dataset.colours)) == len(dataset.classes) == 5
+
+
+def test_grey_beside_colour_is_allowed_and_other_channels_are_not():
+    def of(*channels):
+        images = [np.zeros((4, 4, count), np.uint8) for count in channels]
+        return Dataset.from_arrays(images, np.zeros((len(images), 4, 4), np.uint8))
+
+    assert of(1, 1).channels == 1
+    assert of(1, 3).channels == 3
+    with pytest.raises(DataError, match=r"have \[3, 4\] channels"):
+        _ = of(3, 4).channels
+
+
+def test_images_of_one_depth_have_it_and_mixed_ones_are_refused():
+    def of(*types):
+        images = [np.zeros((4, 4, 1), kind) for kind in types]
+        return Dataset.from_arrays(images, np.zeros((len(images), 4, 4), np.uint8))
+
+    assert of("uint8", "uint8").dtype == np.uint8
+    assert of("uint16").dtype == np.uint16
+    with pytest.raises(DataError, match="partly 8-bit and partly 16-bit"):
+        _ = of("uint8", "uint16").dtype
+
+
+def test_a_data_set_can_be_sent_to_another_process(tmp_path):
+    dataset = Dataset.open(fill(tmp_path, split="train"))
+    part = pickle.loads(pickle.dumps(dataset.split("train")))  # noqa: S301
+    assert part == dataset.split("train")
+    np.testing.assert_array_equal(part[0].image, dataset[0].image)
+
+
+def test_many_threads_read_the_same_pixels(tmp_path):
+    dataset = Dataset.open(fill(tmp_path))
+    expected = [sample.image.copy() for sample in dataset]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: (n % 3, dataset[n % 3].image), range(60)))
+    for number, image in found:
+        np.testing.assert_array_equal(image, expected[number])

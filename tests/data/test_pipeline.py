@@ -1,0 +1,146 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from delineate.data.dataset import Dataset
+from delineate.data.pipeline import TrainingWindows, ValidationWindows, adapt_channels, stack
+from delineate.errors import DataError
+from delineate.recipe import Augment
+
+STILL = Augment(flip=False, quarter_turns=False)
+STRONG = Augment(
+    scale=0.3, rotation=30, shear=5, elastic=3, brightness=0.2, contrast=0.3, hue=0.1, noise=0.05
+)
+
+
+def numbered(*sizes, channels=3):
+    """A data set in which each pixel differs from every other: its place is its colour."""
+    images, masks = [], []
+    for number, (height, width) in enumerate(sizes):
+        rows, columns = np.mgrid[:height, :width]
+        planes = [rows, columns, np.full_like(rows, number)][:channels]
+        images.append(np.stack(planes, axis=2).astype(np.uint8))
+        masks.append(((rows + columns) % 3).astype(np.uint8))
+    return Dataset.from_arrays(images, masks)
+
+
+def training(dataset, **changes):
+    values = {"size": (16, 24), "fit": "crop", "channels": 3, "augment": STRONG, "seed": 5}
+    return TrainingWindows(dataset, **{**values, **changes})
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return numbered((40, 50), (30, 60), (64, 33))
+
+
+@pytest.mark.parametrize("fit", ["crop", "resize"])
+def test_a_window_follows_from_seed_epoch_and_index(dataset, fit):
+    windows, again = training(dataset, fit=fit), training(dataset, fit=fit)
+    for epoch, index in [(0, 0), (3, 2), (0, 1)]:
+        assert same(windows.window(epoch, index), again.window(epoch, index))
+
+
+def test_windows_are_the_same_in_any_order_and_from_any_thread(dataset):
+    windows = training(dataset, per_image=4)
+    places = [(epoch, index) for epoch in range(2) for index in range(12)]
+    expected = {place: windows.window(*place) for place in places}
+    with ThreadPoolExecutor(6) as pool:
+        found = dict(pool.map(lambda place: (place, windows.window(*place)), places[::-1]))
+    assert all(same(found[place], expected[place]) for place in places)
+
+
+def test_other_seeds_epochs_and_indices_give_other_windows(dataset):
+    windows, other = training(dataset, per_image=2), training(dataset, seed=6)
+    first = windows.window(0, 0)
+    assert not same(first, windows.window(1, 0))
+    assert not same(first, windows.window(0, 3))  # the same image again
+    assert not same(first, other.window(0, 0))
+
+
+def test_each_image_gives_as_many_windows_as_asked(dataset):
+    windows = training(dataset, augment=STILL, per_image=4)
+    assert len(windows) == 12
+    drawn = [int(windows.window(0, index)[0][0, 0, 2]) for index in range(12)]
+    assert sorted(drawn) == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_image_and_mask_of_a_window_lie_on_each_other(dataset):
+    windows = training(dataset, augment=Augment())  # flips and turns
+    for index in range(3):
+        image, mask = windows.window(2, index)
+        assert image.shape == (16, 24, 3)
+        np.testing.assert_array_equal(mask, image[..., :2].astype(int).sum(axis=2) % 3)
+
+
+def test_a_resized_window_shows_the_whole_image(dataset):
+    image, mask = training(dataset, fit="resize", augment=STILL).window(0, 0)
+    assert (image.shape, mask.shape) == ((16, 24, 3), (16, 24))
+    assert image[0, 0, 0] < 3
+    assert image[-1, -1, 0] > 36
+    assert image[-1, -1, 1] > 46
+
+
+@pytest.mark.parametrize("size", [(16, 24), (10, 10), (64, 64), (41, 7)])
+def test_validation_windows_cover_every_pixel_exactly_once(dataset, size):
+    windows = ValidationWindows(dataset, size, "crop", 3)
+    seen = [np.zeros(sample.size, int) for sample in dataset]
+    for index in range(len(windows)):
+        image, mask = windows.window(0, index)
+        assert (image.shape, mask.shape) == ((*size, 3), size)
+        inside = mask != 255
+        rows, columns, number = image[inside].T
+        np.add.at(seen[number[0]], (rows, columns), 1)
+        assert len(set(number)) == 1
+        np.testing.assert_array_equal(mask[inside], (rows.astype(int) + columns) % 3)
+    assert all((count == 1).all() for count in seen)
+
+
+def test_outside_the_image_validation_windows_are_ignored_and_the_same_in_each_epoch():
+    windows = ValidationWindows(numbered((5, 6)), (8, 8), "crop", 3)
+    image, mask = windows.window(0, 0)
+    assert (mask[5:] == 255).all()
+    assert (mask[:, 6:] == 255).all()
+    assert (mask[:5, :6] != 255).all()
+    assert (image[7, 7] == image[4, 5]).all()
+    assert same((image, mask), windows.window(9, 0))
+
+
+def test_resized_validation_has_one_window_per_image(dataset):
+    windows = ValidationWindows(dataset, (16, 24), "resize", 3)
+    assert len(windows) == 3
+    image, mask = windows.window(0, 1)
+    assert (image.shape, mask.shape) == ((16, 24, 3), (16, 24))
+    assert (image[..., 2] == 1).all()
+    assert set(np.unique(mask)) <= {0, 1, 2}
+
+
+def test_grey_is_repeated_and_other_channels_are_refused():
+    grey = np.arange(6, dtype=np.uint16).reshape(2, 3, 1)
+    np.testing.assert_array_equal(adapt_channels(grey, 3, "x"), np.dstack([grey] * 3))
+    colour = np.zeros((2, 3, 3), np.uint8)
+    assert adapt_channels(colour, 3, "x") is colour
+    with pytest.raises(DataError, match="x has 3 channels, the network takes 1"):
+        adapt_channels(colour, 1, "x")
+
+
+def test_grey_images_become_windows_of_the_channels_that_are_asked_for():
+    grey = numbered((20, 30), channels=1)
+    assert training(grey, augment=STILL).window(0, 0)[0].shape == (16, 24, 3)
+    assert ValidationWindows(grey, (16, 24), "crop", 3).window(0, 0)[0].shape == (16, 24, 3)
+
+
+def test_a_batch_keeps_the_values_as_float32_and_int32():
+    windows = [
+        (np.full((2, 3, 1), n, np.uint16), np.full((2, 3), n % 256, "B")) for n in (1, 60_000)
+    ]
+    images, masks = stack(windows)
+    assert (images.dtype, masks.dtype) == (np.float32, np.int32)
+    assert (images.shape, masks.shape) == ((2, 2, 3, 1), (2, 2, 3))
+    assert images[1, 0, 0, 0] == 60_000
+    assert masks[1, 0, 0] == 60_000 % 256

@@ -1,0 +1,62 @@
+"""A run made by hand: its bundle predicts by brightness, its data is noisy."""
+
+import json
+
+import numpy as np
+import pytest
+
+from delineate.data.dataset import Dataset
+from delineate.data.partition import describe_splits
+from delineate.recipe import Recipe, write_recipe
+from delineate.runs import Run
+from tests.bundles import pointwise_model, save_bundle
+
+BOUNDS = [0.4, 0.75]
+CLASSES = ("background", "cell", "vessel")
+SPLITS = ["train"] * 4 + ["validation"] * 3 + ["test"] * 4
+
+
+def make_sample(number, classes=3):
+    """Return an image of bright rectangles with noise and a mask with some ignored pixels."""
+    rng = np.random.default_rng(number)
+    size = 20 + 3 * number, 31 - number
+    mask = np.zeros(size, np.uint8)
+    for label in (*range(1, classes), 1):
+        row, column = rng.integers(0, size[0] - 6), rng.integers(0, size[1] - 6)
+        mask[row : row + 6, column : column + 6] = label
+    brightness = np.array([0.2, 0.6, 0.9])[mask] + rng.normal(0, 0.12, size)
+    mask[-1] = 255
+    image = (brightness.clip(0, 1) * 255).round().astype(np.uint8)
+    return image[..., np.newaxis], mask
+
+
+def make_data(**options):
+    """Return data of 11 images; the last but one has an empty mask."""
+    images, masks = zip(*(make_sample(number) for number in range(11)), strict=True)
+    masks[9][:] = 0
+    values = {"classes": CLASSES, "splits": SPLITS, "name": "blots"}
+    return Dataset.from_arrays(images, masks, **(values | options))
+
+
+def make_run(folder, dataset, *, rows=(), bounds=BOUNDS, **settings):
+    """Return a run whose dataset.json knows a data set, with a journal of some epochs."""
+    run = Run(folder)
+    save_bundle(run.best, pointwise_model(bounds))
+    run.recipe.write_text(write_recipe(Recipe().override(settings)), encoding="utf-8")
+    run.dataset.write_text(json.dumps(describe_splits(dataset)))
+    run.write_events([{"event": "epoch", "scores": row} for row in rows])
+    return run
+
+
+@pytest.fixture(scope="session")
+def data():
+    return make_data()
+
+
+@pytest.fixture
+def run(tmp_path, data):
+    rows = [
+        {"epoch": 1, "loss": 0.9, "val_loss": 0.7, "seconds": 2.0},
+        {"epoch": 2, "loss": 0.5, "val_loss": 0.6, "seconds": 3.0},
+    ]
+    return make_run(tmp_path / "run", data, rows=rows, **{"evaluation.cases": 2})

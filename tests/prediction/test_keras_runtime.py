@@ -1,0 +1,95 @@
+"""The engine that runs Keras models."""
+
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from delineate.errors import BundleError
+from delineate.prediction.runtimes.keras import KerasRuntime
+from tests.bundles import pointwise_model
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.keras"
+    pointwise_model([0.5]).save(path)
+    return path
+
+
+def test_a_model_from_a_file_gives_what_the_model_itself_gives(path):
+    images = np.array([0, 120, 135, 255], np.float32).reshape(1, 2, 2, 1)
+    found = KerasRuntime.open(path).run(images)
+    expected = 1 / (1 + np.exp(-40 * (images / 255 - 0.5)))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_sizes_are_rounded_up_only_where_each_shape_is_compiled(path):
+    expected = {"jax": 128, "tensorflow": 1, "torch": 1}[keras.backend.backend()]
+    assert KerasRuntime.open(path).granularity == expected
+
+
+def test_the_model_is_not_compiled_for_training(path):
+    assert not KerasRuntime.open(path).model.compiled
+
+
+def write(folder, name, content):
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def without_its_config(folder, path):
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(folder / "bare.keras", "w") as target:
+        target.writestr("model.weights.h5", source.read("model.weights.h5"))
+    return folder / "bare.keras"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder, path: folder / "missing.keras",
+        lambda folder, path: write(folder, "text.keras", b"no model"),
+        lambda folder, path: write(folder, "half.keras", path.read_bytes()[:800]),
+        without_its_config,
+    ],
+    ids=["missing", "text", "half", "no config"],
+)
+def test_a_file_that_is_no_model_is_refused_by_its_name(tmp_path, path, damage):
+    damaged = damage(tmp_path, path)
+    with pytest.raises(BundleError, match="Keras cannot open") as refused:
+        KerasRuntime.open(damaged)
+    assert damaged.name in refused.value.message
+    assert not refused.value.message.endswith("..")
+
+
+def test_a_model_that_carries_code_is_refused(tmp_path):
+    image = keras.Input((4, 4, 1))
+    model = keras.Model(image, keras.layers.Lambda(lambda tensor: tensor * 2)(image))
+    model.save(tmp_path / "code.keras")
+    with pytest.raises(BundleError, match="Keras cannot open"):
+        KerasRuntime.open(tmp_path / "code.keras")
+
+
+class Own(keras.layers.Layer):
+    """A layer that only this module knows."""
+
+    def call(self, image):
+        return image
+
+
+def test_a_model_with_layers_of_its_own_is_refused(tmp_path):
+    image = keras.Input((4, 4, 1))
+    keras.Model(image, Own()(image)).save(tmp_path / "own.keras")
+    with pytest.raises(BundleError, match="Keras cannot open"):
+        KerasRuntime.open(tmp_path / "own.keras")
+
+
+def test_an_error_without_words_still_gives_a_reason(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError
+
+    monkeypatch.setattr(keras.saving, "load_model", fail)
+    with pytest.raises(BundleError, match=r"cannot open .*: KeyError\."):
+        KerasRuntime.open(tmp_path / "model.keras")

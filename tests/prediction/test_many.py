@@ -1,0 +1,243 @@
+"""Predictions of many files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from delineate.errors import BundleError, DataError, UsageError
+from delineate.imaging import PALETTE, write_png
+from delineate.overlays import overlay as draw_overlay
+from delineate.prediction.many import find_inputs, predict, predict_files
+from delineate.prediction.predictor import Predictor
+from tests.bundles import classes_of
+
+BOUNDS = [0.3, 0.7]
+
+
+def picture(number, size=(9, 12)):
+    return np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder with three images, one of them in a subfolder."""
+    for number, name in enumerate(("a.png", "b.png", "deep/c.png")):
+        write_png(tmp_path / "images" / name, picture(number))
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def run(colour_bundle):
+    return colour_bundle.folder
+
+
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def names(inputs, to):
+    return {path.name: str(name) for path, name in find_inputs([str(item) for item in inputs], to)}
+
+
+def test_a_folder_gives_mask_colours_and_summary_of_each_image_and_keeps_subfolders(
+    tmp_path, run, images
+):
+    to = tmp_path / "out"
+    done = predict_files(run, [str(images)], to=to)
+    assert files_in(to) == [
+        f"{stem}{ending}"
+        for stem in ("a", "b", "deep/c")
+        for ending in (".json", ".png", "_colour.png")
+    ]
+    assert not done.failures
+    assert [item["image"] for item in done.written] == [
+        str(images / name) for name in ("a.png", "b.png", "deep/c.png")
+    ]
+
+
+def test_the_mask_is_a_palette_picture_of_the_class_ids(tmp_path, run, images):
+    predict_files(run, [str(images / "a.png")], to=tmp_path / "out")
+    with Image.open(tmp_path / "out" / "a.png") as stored:
+        assert stored.mode == "P"
+        np.testing.assert_array_equal(np.asarray(stored), classes_of(picture(0), BOUNDS))
+        colours = np.array(stored.getpalette()).reshape(-1, 3)[:3]
+    assert colours.tolist() == [list(colour) for colour in PALETTE[:3]]
+
+
+def test_the_colour_picture_shows_each_class_in_its_colour(tmp_path, run, images):
+    predict_files(run, [str(images / "a.png")], to=tmp_path / "out")
+    with Image.open(tmp_path / "out" / "a_colour.png") as stored:
+        found = np.asarray(stored)
+    np.testing.assert_array_equal(found, np.array(PALETTE)[classes_of(picture(0), BOUNDS)])
+
+
+def test_overlay_and_probabilities_are_written_where_asked_for(tmp_path, run, images):
+    to = tmp_path / "out"
+    predict_files(run, [str(images / "a.png")], to=to, overlay=True, probabilities=True)
+    assert files_in(to) == [
+        "a.json",
+        "a.png",
+        "a_colour.png",
+        "a_overlay.png",
+        "a_probabilities.npy",
+    ]
+    prediction = Predictor.open(run).predict(picture(0))
+    stored = np.load(to / "a_probabilities.npy", allow_pickle=False)
+    assert stored.dtype == np.float32
+    np.testing.assert_array_equal(stored, prediction.probabilities)
+    with Image.open(to / "a_overlay.png") as shown:
+        expected = draw_overlay(picture(0), prediction.mask, PALETTE[:3])
+        np.testing.assert_array_equal(np.asarray(shown), expected)
+
+
+def test_the_summary_counts_the_pixels_of_each_class(tmp_path, run, images):
+    done = predict_files(run, [str(images / "a.png")], to=tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "a.json").read_text())
+    counts = np.bincount(classes_of(picture(0), BOUNDS).ravel(), minlength=3)
+    assert summary == done.written[0] == done.to_json()["predictions"][0]
+    assert summary["size"] == [9, 12]
+    assert summary["mask"] == str(tmp_path / "out" / "a.png")
+    assert summary["classes"] == [
+        {"name": name, "pixels": count, "share": round(count / 108, 6)}
+        for name, count in zip(("background", "cell", "vessel"), counts.tolist(), strict=True)
+    ]
+
+
+def test_a_broken_image_is_listed_and_the_others_are_done(tmp_path, run, images):
+    (images / "aa.png").write_bytes(b"no image")
+    write_png(images / "b16.png", np.zeros((4, 4), np.uint16))
+    write_png(images / "bb.png", np.zeros((4, 4), np.uint8))
+    seen = []
+    done = predict_files(
+        run, [str(images)], to=tmp_path / "out", progress=lambda *step: seen.append(step)
+    )
+    assert [Path(item["image"]).name for item in done.written] == [
+        "a.png",
+        "b.png",
+        "bb.png",
+        "c.png",
+    ]
+    assert seen == [(number, 6) for number in range(1, 7)]
+    messages = [failure.message for failure in done.failures]
+    assert [message.count(str(images)) for message in messages] == [1, 1]
+    assert "aa.png" in messages[0]
+    assert messages[1].startswith(f"{images / 'b16.png'}: The image is uint16")
+    assert done.to_json()["failed"] == [
+        {"error": failure.message, "hint": failure.hint} for failure in done.failures
+    ]
+    assert all(failure.hint for failure in done.failures)
+
+
+def test_a_file_that_is_named_is_tried_whatever_its_name(tmp_path, run):
+    (tmp_path / "notes.txt").write_text("no image")
+    done = predict_files(run, [str(tmp_path / "notes.txt")], to=tmp_path / "out")
+    assert len(done.failures) == 1
+    assert "notes.txt" in done.failures[0].message
+
+
+def test_a_pattern_finds_images_in_all_folders(tmp_path, images):
+    (images / "notes.txt").write_text("no image")
+    assert names([images / "**/*"], tmp_path / "out") == {
+        "a.png": "a",
+        "b.png": "b",
+        "c.png": "c",
+    }
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_taken_as_it_is(tmp_path):
+    write_png(tmp_path / "a[1].png", picture(0))
+    assert names([tmp_path / "a[1].png"], tmp_path / "out") == {"a[1].png": "a[1]"}
+
+
+def test_hidden_files_in_a_folder_are_left_out(tmp_path, images):
+    (images / "._a.png").write_bytes(b"what another system leaves behind")
+    assert "._a.png" not in names([images], tmp_path / "out")
+
+
+def test_files_that_differ_in_their_suffix_only_keep_it_in_the_name(tmp_path):
+    for name in ("a.png", "a.tif", "b.png"):
+        Image.fromarray(picture(0)).save(tmp_path / name)
+    assert names([tmp_path], tmp_path / "out") == {
+        "a.png": "a_png",
+        "a.tif": "a_tif",
+        "b.png": "b",
+    }
+
+
+def test_files_of_one_name_from_several_folders_get_numbers(tmp_path):
+    paths = [tmp_path / folder / "a.png" for folder in ("one", "two", "three")]
+    for path in paths:
+        write_png(path, picture(0))
+    found = find_inputs([str(path) for path in paths], tmp_path / "out")
+    assert [(path, str(name)) for path, name in found] == [
+        (paths[0], "a_png"),
+        (paths[1], "a_png_2"),
+        (paths[2], "a_png_3"),
+    ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_prediction_has_the_name_of_anothers_colour_picture_or_overlay(tmp_path, order):
+    paths = [tmp_path / name for name in ("a.png", "a_colour.png", "a_overlay.png")][::order]
+    for path in paths:
+        write_png(path, picture(0))
+    found = find_inputs([str(path) for path in paths], tmp_path / "out")
+    written = [f"{name}{ending}.png" for _, name in found for ending in ("", "_colour", "_overlay")]
+    assert len(set(written)) == len(written) == 9
+
+
+def test_an_image_that_is_named_twice_is_predicted_once(tmp_path, images):
+    found = find_inputs([str(images), str(images / "deep" / "c.png")], tmp_path / "out")
+    assert [str(name) for _, name in found] == ["a", "b", "deep/c"]
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_predictions_of_an_earlier_call_below_the_folder_are_left_out(
+    tmp_path, images, monkeypatch, absolute
+):
+    monkeypatch.chdir(images)
+    write_png(images / "out" / "a.png", picture(0))
+    given = str(images) if absolute else "."
+    found = {str(name) for _, name in find_inputs([given], Path("out"))}
+    assert found == {"a", "b", "deep/c"}
+
+
+@pytest.mark.parametrize("name", ["a.png", "a_colour.png"])
+def test_a_prediction_never_replaces_an_image(tmp_path, run, name):
+    write_png(tmp_path / "a.png", picture(0))
+    write_png(tmp_path / name, picture(0))
+    before = (tmp_path / name).read_bytes()
+    given = [str(tmp_path / item) for item in {"a.png", name}]
+    with pytest.raises(UsageError, match="would replace an image"):
+        predict_files(run, given, to=tmp_path)
+    assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("given", ["nothing.png", "*.jpg", "empty"])
+def test_an_input_that_names_no_image_is_refused_before_any_work(tmp_path, images, given):
+    (images / "empty").mkdir()
+    with pytest.raises(UsageError, match="names no image"):
+        find_inputs([str(images / "a.png"), str(images / given)], tmp_path / "out")
+
+
+def test_without_a_bundle_nothing_is_predicted(tmp_path, images):
+    with pytest.raises(BundleError):
+        predict_files(tmp_path / "nothing", [str(images)], to=tmp_path / "out")
+
+
+def test_one_image_one_file_or_many_of_either_can_be_predicted(run, images):
+    one, other = picture(0), picture(1, (5, 7))
+    expected = classes_of(one, BOUNDS)
+    for given in (one, images / "a.png", str(images / "a.png"), [one], one[np.newaxis]):
+        found = predict(run, given)
+        assert len(found) == 1
+        np.testing.assert_array_equal(found[0].mask, expected)
+    assert [item.mask.shape for item in predict(run, [one, other])] == [(9, 12), (5, 7)]
+
+
+def test_an_array_that_does_not_fit_is_refused(run):
+    with pytest.raises(DataError, match="trained on uint8"):
+        predict(run, np.zeros((4, 4, 3)))

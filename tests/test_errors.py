@@ -1,0 +1,38 @@
+import pickle
+
+import pytest
+
+from delineate import errors
+from delineate.errors import DelineateError, UsageError, near_miss
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, DelineateError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_is_its_sentence_and_has_a_hint_and_an_exit_code(kind):
+    error = kind("The file x is no picture.", hint="Give a picture.")
+    assert str(error) == error.message == "The file x is no picture."
+    assert error.hint == "Give a picture."
+    assert error.exit_code == (2 if issubclass(kind, UsageError) else 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_that_crosses_a_process_border_keeps_its_kind_and_hint(kind):
+    error = pickle.loads(pickle.dumps(kind("What happened.", hint="Do this.")))  # noqa: S301
+    assert type(error) is kind
+    assert (error.message, error.hint) == ("What happened.", "Do this.")
+
+
+def test_the_hint_must_be_given():
+    with pytest.raises(TypeError):
+        DelineateError("What happened.")
+
+
+def test_the_nearest_name_is_suggested_and_a_far_one_is_not():
+    assert near_miss("train", ["training", "data"]) == " Did you mean 'training'?"
+    assert near_miss("xyz", ("training", "data")) == ""
+    assert near_miss("xyz", ()) == ""

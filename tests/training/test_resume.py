@@ -1,0 +1,175 @@
+"""A training that is cut short and resumed ends with the weights of the uninterrupted one."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from delineate.errors import RunError
+from delineate.runs import Run
+from delineate.training import checkpoint
+from delineate.training.train import train
+
+
+def weights_hash(run):
+    """The SHA-256 over all variables of the last resume point."""
+    digest = hashlib.sha256()
+    for array in checkpoint.load(run.last).arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class Killed(Exception):
+    """Stands for a process that is gone: nothing more of it runs."""
+
+
+class Bomb(keras.callbacks.Callback):
+    def __init__(self, epoch, step):
+        super().__init__()
+        self.at, self.epoch = (epoch, step), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            raise Killed
+
+
+class Bell(Bomb):
+    """Sends the process the signal that Ctrl-C sends."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def scores_of(run):
+    kept = ("epoch", "loss", "val_loss", "val_dice", "learning_rate")
+    return [{key: row[key] for key in kept} for row in run.rows]
+
+
+@pytest.fixture(scope="module")
+def finished(discs, recipe, tmp_path_factory):
+    return train(discs, recipe, to=tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.fixture
+def whole(finished, tmp_path):
+    """The finished training, in a copy that a test may damage."""
+    return Run(shutil.copytree(finished.folder, tmp_path / "whole"))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    discs, recipe, whole, tmp_path
+):
+    again = train(discs, recipe, to=tmp_path / "again")
+    assert weights_hash(again) == weights_hash(whole)
+    other = train(discs, recipe.override({"runtime.seed": 1}), to=tmp_path / "other")
+    assert weights_hash(other) != weights_hash(whole)
+
+
+@pytest.mark.parametrize("at", [(0, 1), (1, 0), (2, 1)])
+def test_a_training_killed_in_mid_epoch_resumes_to_the_same_weights(
+    discs, recipe, whole, tmp_path, at
+):
+    recipe = recipe.override({"callbacks.save_steps": 1})
+    with pytest.raises(Killed):
+        train(discs, recipe, to=tmp_path / "cut", callbacks=[Bomb(*at)])
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+    assert scores_of(run) == scores_of(whole)
+
+
+def test_ctrl_c_saves_everything_and_resuming_is_exact(discs, recipe, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(discs, recipe, to=tmp_path / "cut", callbacks=[Bell(1, 0)])
+    point = checkpoint.load(tmp_path / "cut" / "last")
+    assert (point.epoch, point.step) == (1, 1)
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+    assert [event["event"] for event in run.events()].count("interrupted") == 1
+
+
+def test_ctrl_c_in_the_last_step_of_an_epoch_still_finishes_the_epoch(
+    discs, recipe, whole, tmp_path
+):
+    with pytest.raises(KeyboardInterrupt):
+        train(discs, recipe, to=tmp_path / "cut", callbacks=[Bell(0, 1)])
+    point = checkpoint.load(tmp_path / "cut" / "last")
+    assert (point.epoch, point.step) == (1, 0)
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+
+
+def test_resuming_restores_early_stopping_and_the_plateau(discs, recipe, tmp_path):
+    patient = recipe.override(
+        {
+            "training.epochs": 6,
+            "callbacks.early_stopping_patience": 2,
+            "callbacks.reduce_patience": 1,
+            "callbacks.minimum_gain": 10.0,
+        }
+    )
+    whole = train(discs, patient, to=tmp_path / "patient")
+    assert len(whole.rows) == 3, "no gain is ever large enough, so it stops after the patience"
+    assert whole.rows[2]["learning_rate"] < whole.rows[0]["learning_rate"]
+    with pytest.raises(KeyboardInterrupt):
+        train(discs, patient, to=tmp_path / "cut", callbacks=[Bell(1, 0)])
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+    assert scores_of(run) == scores_of(whole)
+
+
+def test_resuming_a_finished_training_changes_nothing(discs, whole):
+    before = weights_hash(whole), (whole.best / "model.keras").stat().st_mtime_ns
+    run = train(discs, None, to=whole.folder, resume=True)
+    assert (weights_hash(run), (run.best / "model.keras").stat().st_mtime_ns) == before
+
+
+def test_a_damaged_resume_point_falls_back_to_the_one_before(discs, recipe, whole, tmp_path):
+    points = sorted(whole.last.glob("*.npz"))
+    assert len(points) == 2
+    content = points[-1].read_bytes()
+    points[-1].write_bytes(content[: len(content) // 2])
+    assert checkpoint.load(whole.last).epoch == 2
+    run = train(discs, None, to=whole.folder, resume=True)
+    assert checkpoint.load(run.last).epoch == 3
+
+
+def test_without_any_resume_point_there_is_an_error(tmp_path):
+    (tmp_path / "last").mkdir()
+    with pytest.raises(RunError, match="no resume point"):
+        checkpoint.load(tmp_path / "last")
+
+
+def test_a_resume_point_of_another_network_is_refused(discs, recipe, whole):
+    text = whole.recipe.read_text().replace("filters = 4", "filters = 6")
+    whole.recipe.write_text(text)
+    with pytest.raises(RunError, match="another network"):
+        train(discs, None, to=whole.folder, resume=True)
+
+
+def test_changed_data_is_refused(discs, whole):
+    with pytest.raises(RunError, match="not what the run was begun with"):
+        train(discs.subset(range(11)), None, to=whole.folder, resume=True)
+
+
+def test_resuming_needs_a_run(discs, tmp_path):
+    with pytest.raises(RunError, match="Which run"):
+        train(discs, resume=True)
+    with pytest.raises(RunError, match="no run folder"):
+        train(discs, to=tmp_path, resume=True)
+
+
+def test_a_resume_point_holds_no_pickle(whole):
+    path = sorted(whole.last.glob("*.npz"))[-1]
+    with np.load(path, allow_pickle=False) as stored:
+        head = json.loads(stored["head"].tobytes())
+    assert head["finished"] is True
+    assert Run.open(whole.folder).rows == whole.rows
