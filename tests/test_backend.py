@@ -99,7 +99,9 @@ def test_a_keras_that_runs_already_keeps_its_backend(machine, monkeypatch):
 
 def test_another_backend_than_the_one_that_runs_is_refused(machine, monkeypatch):
     loaded_keras(monkeypatch, "jax")
-    with pytest.raises(BackendError, match=r"asks for the backend 'torch'.*runs on 'jax'") as caught:
+    with pytest.raises(
+        BackendError, match=r"asks for the backend 'torch'.*runs on 'jax'"
+    ) as caught:
         choose_backend("torch")
     assert "KERAS_BACKEND=torch" in caught.value.hint
     monkeypatch.setenv("KERAS_BACKEND", "jax")

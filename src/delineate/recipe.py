@@ -271,8 +271,6 @@ class Recipe(Section):
                     hint="Write it as section.key=value, for example training.epochs=5.",
                 )
             values.setdefault(section, {})
-            if not isinstance(values[section], dict):
-                raise RecipeError(f"'{section}' is no section.", hint="Name a section.")
             values[section][name] = value
         return from_values(values, "the recipe with its overrides")
 

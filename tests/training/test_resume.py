@@ -24,7 +24,7 @@ def weights_hash(run):
     return digest.hexdigest()
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818
     """Stands for a process that is gone: nothing more of it runs."""
 
 

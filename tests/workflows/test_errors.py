@@ -139,6 +139,7 @@ def test_without_a_backend_the_hint_is_the_pip_line(pairs, tmp_path):
         [sys.executable, "-c", script, "train", str(pairs)],
         capture_output=True,
         text=True,
+        check=False,
         cwd=tmp_path,
         env=environment,
     )

@@ -14,7 +14,7 @@ class Batches(keras.utils.PyDataset):
 
     It works in a plain ``model.fit`` too, with ``steps_per_epoch=batches.steps``, since Keras then
     lets the index run on over the epochs; with ``shuffle=False`` it does not warn that the order is
-    not its own.
+    not its own. With ``workers`` above 1, Keras leaves out the first batch on JAX and PyTorch.
 
     Args:
         windows: What the batches consist of.
@@ -22,6 +22,7 @@ class Batches(keras.utils.PyDataset):
         seed: Of the order.
         shuffle: A new order in each epoch. The last batch is then filled up with the first windows
             of the order, so that all batches have one shape; otherwise it is smaller.
+        options: Those of a ``PyDataset``.
 
     Raises:
         DataError: There are no windows.

@@ -1,0 +1,132 @@
+"""Write docs/results.md and docs/benchmarks.md from the rows in bench/rows."""
+
+from pathlib import Path
+from typing import Any
+
+from measure import read_rows
+
+DOCS = Path(__file__).parents[1] / "docs"
+SCORES = (
+    ("dice_per_image", "Dice per image"),
+    ("iou_per_image", "IoU per image"),
+    ("mean_iou", "mean IoU"),
+    ("mean_dice", "mean Dice"),
+    ("foreground_iou", "foreground IoU"),
+    ("foreground_dice", "foreground Dice"),
+    ("accuracy", "accuracy"),
+    ("boundary_iou", "boundary IoU"),
+    ("boundary_f1", "boundary F1"),
+    ("calibration_error", "calibration error"),
+)
+RECIPES = ("unet-nuclei", "unet-dice")
+
+
+def main() -> None:
+    (DOCS / "results.md").write_text(results(read_rows("nuclei")))
+    (DOCS / "benchmarks.md").write_text(benchmarks(read_rows("feed")))
+
+
+def results(kept: dict[str, Any]) -> str:
+    rows = {row["step"]: row for row in kept["rows"]}
+    scores = {name: rows[f"evaluate {name}"]["result"] for name in RECIPES}
+    lines = [
+        "# Results",
+        "",
+        "Nuclei of the 2018 Data Science Bowl (BBBC038, stage 1 training set with community",
+        "corrections, 664 images, CC0). The images were split by delineate itself with seed 0: a",
+        "tenth for validation, a tenth for the test, near-duplicates on one side, kinds of picture",
+        "in proportion. The test images were used for nothing but the scores below. Those count",
+        "at each image's own size; in brackets the 95 % interval of a bootstrap over the images.",
+        "",
+        f"| score | {' | '.join(RECIPES)} |",
+        f"| --- |{' --- |' * len(RECIPES)}",
+        *(score_line(key, label, scores) for key, label in SCORES),
+        *(object_line(key, scores) for key in scores[RECIPES[0]].get("instances", {})),
+        "",
+        "The object scores take the connected parts of the predicted foreground for objects, so",
+        "that nuclei that touch count as one.",
+        "",
+        "## Commands, time and memory",
+        "",
+        "| command | time | processor time | memory |",
+        "| --- | --- | --- | --- |",
+        *(cost_line(row) for row in kept["rows"]),
+        "",
+        "Epochs until early stopping or the end: "
+        + ", ".join(f"{name} {epochs_of(rows, name)}" for name in RECIPES)
+        + ".",
+        note(kept, "bench/nuclei.py stage1_train.zip FOLDER"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def benchmarks(kept: dict[str, Any]) -> str:
+    summary, *epochs = kept["rows"]
+    lines = [
+        "# Benchmarks",
+        "",
+        "## What a training keeps of the step's speed",
+        "",
+        f"Recipe `{summary['recipe']}` on {summary['data']}. In one process, each epoch of `train`",
+        "(reading, augmentation, step, scores) and then the same compiled step on batches that are",
+        "ready in memory, for as many steps. Images per second:",
+        "",
+        "| epoch | step from memory | steps of `train` | with validation, pictures, saving |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {row['epoch']} | {row['step_from_memory']:.1f} | {row['train_steps']:.1f} "
+            f"| {row['train_with_validation']:.1f} |"
+            for row in epochs
+        ),
+        "",
+        f"`train` keeps {summary['ratio_median']:.2f} of the step's speed (median; "
+        f"{summary['ratio_least']:.2f} to {summary['ratio_most']:.2f}).",
+        "",
+        note(kept, "bench/feed.py"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def score_line(key: str, label: str, scores: dict[str, Any]) -> str:
+    return f"| {label} | " + " | ".join(with_interval(key, scores[name]) for name in RECIPES) + " |"
+
+
+def with_interval(key: str, values: dict[str, Any]) -> str:
+    low, high = values["intervals"].get(key, (None, None))
+    bounds = "" if low is None else f" ({low:.3f} to {high:.3f})"
+    return f"{values[key]:.3f}{bounds}"
+
+
+def object_line(key: str, scores: dict[str, Any]) -> str:
+    values = [f"{scores[name]['instances'][key]:.3f}" for name in RECIPES]
+    return f"| {key} | {' | '.join(values)} |"
+
+
+def cost_line(row: dict[str, Any]) -> str:
+    return (
+        f"| `{row['command']}` | {clock(row['seconds'])} | {clock(row['cpu_seconds'])} "
+        f"| {row['peak_mib']} MiB |"
+    )
+
+
+def epochs_of(rows: dict[str, Any], name: str) -> int:
+    return int(rows[f"train {name}"]["result"]["epochs"])
+
+
+def clock(seconds: float) -> str:
+    return (
+        f"{int(seconds) // 60}:{int(seconds) % 60:02} min" if seconds >= 60 else f"{seconds:.0f} s"
+    )
+
+
+def note(kept: dict[str, Any], script: str) -> str:
+    where = kept["circumstances"]
+    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
+    return (
+        f"Measured with `python {script}` at commit {where['commit']}, seed 0, on {where['cores']} "
+        f"cores of {where['processor']}, Python {where['python']}, {versions}."
+    )
+
+
+if __name__ == "__main__":
+    main()
