@@ -60,7 +60,7 @@ assert not [name for name in sys.modules if name.split(".")[0] == "delineate"]
 @pytest.fixture(scope="module")
 def networks():
     """A small network of each encoder with each decoder."""
-    settings = {"depth": 2, "filters": 2, "dropout": (0.1,), "classes": 3, "channels": 3}
+    settings = {"depth": 1, "filters": 2, "dropout": (0.1,), "classes": 3, "channels": 3}
     return {pair: build_model(encoder=pair[0], decoder=pair[1], **settings) for pair in NETWORKS}
 
 
@@ -120,7 +120,7 @@ def test_each_saved_network_opens_in_plain_keras_and_gives_the_same(reopened, pa
 def test_each_network_predicts_images_of_any_size_at_that_size(networks, pair, size):
     image = np.random.default_rng(2).integers(0, 256, (*size, 3), dtype=np.uint8)
     runtime = KerasRuntime(networks[pair])
-    found = Preparation("crop", (16, 16), 4).predict(image, runtime)
+    found = Preparation("crop", (16, 16), 2).predict(image, runtime)
     assert (found.shape, found.dtype) == ((*size, 3), np.float32)
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-5)
 
@@ -287,7 +287,7 @@ def test_each_rule_can_be_called(name):
 def test_each_runtime_opens_a_bundles_file_and_runs_it(networks, tmp_path, name):
     if name != "keras":
         pytest.skip(f"the runtime {name} opens what its export writes")
-    bundle = save_bundle(tmp_path / "bundle", networks["plain", "unet"], stride=4)
+    bundle = save_bundle(tmp_path / "bundle", networks["plain", "unet"])
     engine = find("runtimes", name).open(bundle.folder / "model.keras")
     images = np.zeros((1, 16, 16, 3), np.float32)
     assert engine.granularity >= 1

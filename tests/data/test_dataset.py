@@ -198,3 +198,13 @@ def test_many_threads_read_the_same_pixels(tmp_path):
         found = list(pool.map(lambda n: (n % 3, dataset[n % 3].image), range(60)))
     for number, image in found:
         np.testing.assert_array_equal(image, expected[number])
+
+
+def test_what_is_known_of_a_part_belongs_to_its_records():
+    sizes = [(4, 5), (6, 7), (8, 9)]
+    images = [np.zeros((*size, 1), np.uint8) for size in sizes]
+    dataset = Dataset.from_arrays(images, [np.zeros(size, np.uint8) for size in sizes])
+    assert len(dataset.facts) == len(dataset.hashes) == 3
+    part = dataset.subset([2, 0])
+    assert [facts.size for facts in part.facts] == [(8, 9), (4, 5)]
+    assert part.hashes == tuple(record.content_hash() for record in part.records)

@@ -1,6 +1,7 @@
 """The command line: one short module per command, each of which imports what it needs when run."""
 
 import sys
+from pathlib import Path
 
 import typer
 from typer.exceptions import TyperException
@@ -33,6 +34,9 @@ def about(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # So that package.module:object may name a module of the user's own; last, so that no file in
+    # the folder can stand in for a library.
+    sys.path.append(str(Path.cwd()))
     sys.exit(run(sys.argv[1:]))
 
 
