@@ -83,7 +83,7 @@ def test_another_ignore_value_may_be_chosen():
 
 def test_counts_are_exact_beyond_what_32_bits_hold():
     metric = Scores(2)
-    before = np.array([[2**31 + 7, 2**30 - 1], [0, 2**60 + 1]], np.int64)
+    before = np.array([[2**31 + 7, 2**LOW_BITS - 1], [0, 2**60 + 1]], np.int64)
     metric.high.assign(before >> LOW_BITS)
     metric.low.assign(before & (2**LOW_BITS - 1))
     truth, prediction = np.array([[[0, 0, 1, 1]]]), np.array([[[0, 1, 0, 1]]])

@@ -346,6 +346,16 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
 
 
+def _meaning(place: tuple[int | str, ...]) -> str:
+    """Return the description of a setting, or nothing where there is none."""
+    section = Recipe.model_fields.get(str(place[0]))
+    kind = section.annotation if section else None
+    if len(place) < 2 or not isinstance(kind, type) or not issubclass(kind, Section):
+        return ""
+    field = kind.model_fields.get(str(place[1]))
+    return (field.description or "") if field else ""
+
+
 def _explain(error: ValidationError, origin: str) -> RecipeError:
     first = error.errors()[0]
     place = first["loc"]
@@ -362,7 +372,7 @@ def _explain(error: ValidationError, origin: str) -> RecipeError:
         return RecipeError(f"{origin}: {message}.", hint="Change one of the two settings.")
     return RecipeError(
         f"{origin}: {key} = {first['input']!r} is not allowed: {message[:1].lower()}{message[1:]}.",
-        hint=f"See 'delineate show recipes' for what {key} may be.",
+        hint=f"Correct {key}{': ' if _meaning(place) else ''}{_meaning(place)}.",
     )
 
 

@@ -95,6 +95,23 @@ def test_each_table_shows_its_names_and_objects(table):
     assert {tuple(row) for row in rows} == {(table.removesuffix("s"), "object")}
 
 
+def test_a_bundle_shows_what_its_card_says(run):
+    rows = {row["about"]: row["value"] for row in show(run.best)}
+    assert rows == {
+        "members": "model.keras",
+        "classes": "background, cell, vessel",
+        "channels": 1,
+        "dtype": "uint8",
+        "fit": "crop",
+        "size": "16×16",
+        "stride": 2,
+        "output": "softmax",
+        "threshold": 0.5,
+        "precision": "float32",
+        "val_dice": 0.75,
+    }
+
+
 @pytest.mark.parametrize("what", ["nonsense", "."])
 def test_what_is_neither_run_nor_table_is_refused(tmp_path, monkeypatch, what):
     monkeypatch.chdir(tmp_path)

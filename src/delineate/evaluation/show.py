@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate.bundle import CARD, Bundle, Card
 from delineate.catalog import TABLES
 from delineate.data.dataset import Dataset
 from delineate.errors import UsageError
@@ -27,13 +28,14 @@ class Shown(bytes):
 
 
 def show(what: str | Path) -> Rows:
-    """Return rows about a run, about all runs in a folder, or about a table of names.
+    """Return rows about a run, a bundle, all runs in a folder, or a table of names.
 
     Args:
-        what: A run's folder, a folder of runs, "recipes", or the name of a table.
+        what: A run's or a bundle's folder, a folder of runs, "recipes", or the name of a table.
 
     Raises:
         UsageError: It is none of these.
+        BundleError: The bundle is damaged.
     """
     if str(what) == "recipes":
         return [_recipe_row(name) for name in names()]
@@ -42,12 +44,14 @@ def show(what: str | Path) -> Rows:
     folder = Path(what)
     if Run(folder).recipe.is_file():
         return [{"epoch": int(row["epoch"]), **_without(row, "epoch")} for row in Run(folder).rows]
+    if (folder / CARD).is_file():
+        return _bundle_rows(Bundle.open(folder).card)
     runs = [Run(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
     rows = [_run_row(run) for run in runs if run.recipe.is_file()]
     if rows:
         return rows
     raise UsageError(
-        f"'{what}' is neither a run nor a folder of runs nor a table.",
+        f"'{what}' is neither a run or bundle nor a folder of runs nor a table.",
         hint=f"Name one, or: recipes, {', '.join(TABLES)}.",
     )
 
@@ -91,6 +95,18 @@ def _run_row(run: Run) -> dict[str, Any]:
         **{name: row.get(name) for name in SCORES},
         "seconds": round(seconds),
     }
+
+
+def _bundle_rows(card: Card) -> Rows:
+    facts: dict[str, Any] = {
+        "members": ", ".join(member.file for member in card.members),
+        "classes": ", ".join(card.names),
+        **{name: getattr(card, name) for name in ("channels", "dtype", "fit")},
+        "size": "×".join(str(side) for side in card.size),
+        **{name: getattr(card, name) for name in ("stride", "output", "threshold", "precision")},
+        **card.scores,
+    }
+    return [{"about": name, "value": value} for name, value in facts.items()]
 
 
 def _recipe_row(name: str) -> dict[str, Any]:
