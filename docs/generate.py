@@ -19,7 +19,8 @@ import typer
 from delineate import _PLACES
 from delineate.catalog import TABLES, find
 from delineate.cli.main import app
-from delineate.recipe import Recipe, names, write_recipe
+from delineate.recipe import Recipe, names
+from delineate.recipe_text import write_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"

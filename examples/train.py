@@ -3,7 +3,7 @@
 import sys
 
 import delineate as dl
-from delineate.recipe import parse_settings
+from delineate.recipe_text import parse_settings
 
 
 def main(data: str, to: str, *settings: str) -> None:

@@ -94,6 +94,15 @@ def test_any_number_of_channels_is_shown_in_three(channels):
     )
 
 
+def test_dim_fluorescence_is_brightened_and_a_black_image_stays_black():
+    dim = np.zeros((10, 10, 1), np.uint8)
+    dim[2:6] = 40
+    shown = to_rgb8(dim)
+    assert shown[3, 3].tolist() == [200, 200, 200]
+    assert shown[0, 0].tolist() == [0, 0, 0]
+    assert to_rgb8(np.zeros((4, 4, 1), np.uint8)).max() == 0
+
+
 def test_deep_images_are_stretched_between_percentiles():
     values = np.arange(1000, 2000, dtype=np.uint16)
     values[0], values[-1] = 0, 65535

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from delineate.errors import RecipeError
-from delineate.recipe import Recipe, Section, from_values, names, parse_settings, write_recipe
+from delineate.recipe import Recipe, Section, from_values, names
+from delineate.recipe_text import parse_settings, write_recipe
 
 
 def as_file(folder, text):

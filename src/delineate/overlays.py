@@ -37,6 +37,9 @@ def _make_palette() -> list[tuple[int, int, int]]:
     return [*colours, _IGNORED]
 
 
+# Dim fluorescence often ends here, in levels of 255; a picture as dark as that is shown brighter.
+_DARK, _SEEN = 96.0, 200.0
+
 PALETTE: list[tuple[int, int, int]] = _make_palette()
 """The colour (red, green, blue) of each class id: 0 is black, 255 (ignore) a light grey."""
 
@@ -70,9 +73,10 @@ def to_rgb8(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return any image as a picture to look at.
 
     Args:
-        image: (height, width) or (height, width, channels), any type. uint8 is shown as it is;
-            other types are stretched between their 0.5 and 99.5 percentiles. One or two channels
-            are shown as grey (the first), more than three as the first three.
+        image: (height, width) or (height, width, channels), any type. uint8 is shown as it is,
+            unless it is so dark that nothing would be seen: then it is brightened. Other types are
+            stretched between their 0.5 and 99.5 percentiles. One or two channels are shown as grey
+            (the first), more than three as the first three.
 
     Returns:
         (height, width, 3) uint8, a copy.
@@ -83,11 +87,22 @@ def to_rgb8(image: NDArray[Any]) -> NDArray[np.uint8]:
     """
     channels = image[..., None] if image.ndim == 2 else image
     channels = channels[..., :3] if channels.shape[2] >= 3 else channels[..., :1]
-    if channels.dtype != np.uint8:
+    if channels.dtype == np.uint8:
+        channels = _brightened(channels)
+    else:
         low, high = np.percentile(channels, (0.5, 99.5))
         scaled = (channels - low) / max(high - low, np.finfo(np.float64).tiny)
         channels = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
     return np.array(np.broadcast_to(channels, (*channels.shape[:2], 3)))
+
+
+def _brightened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a dark picture multiplied so that its brightest parts are seen; others as they are."""
+    brightest = np.percentile(image, 99.5)
+    if not 0 < brightest < _DARK:
+        return image
+    brighter: NDArray[np.uint8] = (image * (_SEEN / brightest)).clip(0, 255).astype(np.uint8)
+    return brighter
 
 
 def overlay(
@@ -150,7 +165,7 @@ def error_overlay(
         (1, 2, 3)
     """
     grey = cv2.cvtColor(to_rgb8(image), cv2.COLOR_RGB2GRAY)
-    picture = to_rgb8(np.asarray(grey))
+    picture: NDArray[np.uint8] = np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=2)
     counted = ~_is_ignored(truth)
     found = prediction != 0
     for colour, where in (

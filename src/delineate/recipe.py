@@ -4,10 +4,8 @@ Each setting's description is its manual: ``docs/reference/recipe.md`` and the c
 :func:`write_recipe` puts into a file are made from it.
 """
 
-import json
-import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -281,25 +279,6 @@ def names() -> list[str]:
     return sorted(path.name[:-5] for path in folder.iterdir() if path.name.endswith(".toml"))
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, object]:
-    """Return ``section.key=value`` strings as a mapping; values are TOML, or else plain text.
-
-    Raises:
-        RecipeError: A string without ``=``.
-
-    Example:
-        >>> parse_settings(["training.epochs=5", "data.size=[64, 64]", "model.output=softmax"])
-        {'training.epochs': 5, 'data.size': [64, 64], 'model.output': 'softmax'}
-    """
-    values: dict[str, object] = {}
-    for setting in settings:
-        key, found, text = setting.partition("=")
-        if not found:
-            raise RecipeError(f"'{setting}' has no '='.", hint="Write --set section.key=value.")
-        values[key.strip()] = _toml_value(text.strip())
-    return values
-
-
 def from_values(values: Mapping[str, Any], origin: str) -> Recipe:
     """Return the recipe that nested plain values describe.
 
@@ -310,13 +289,6 @@ def from_values(values: Mapping[str, Any], origin: str) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise _explain(error, origin) from error
-
-
-def _toml_value(text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _read_source(source: str | Path) -> tuple[str, str]:
@@ -374,46 +346,3 @@ def _explain(error: ValidationError, origin: str) -> RecipeError:
         f"{origin}: {key} = {first['input']!r} is not allowed: {message[:1].lower()}{message[1:]}.",
         hint=f"Correct {key}{': ' if _meaning(place) else ''}{_meaning(place)}.",
     )
-
-
-def _toml(value: object) -> str:
-    if value is None:
-        return '"none"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str):
-        # TOML's basic strings have JSON's escapes, and one more character that needs one.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, Mapping):
-        pairs = (f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
-        return "{ " + ", ".join(pairs) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    raise TypeError(f"no TOML form for {type(value).__name__}")
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
-def write_recipe(recipe: Recipe, *, reasons: Mapping[str, str] | None = None) -> str:
-    """Return the recipe as TOML text that :meth:`Recipe.load` reads back to an equal recipe.
-
-    Args:
-        recipe: The recipe.
-        reasons: Comments by ``"section.key"``; a setting without one bears its description.
-    """
-    lines: list[str] = []
-    for section, values in recipe:
-        lines += [f"[{section}]"]
-        for key, field in type(values).model_fields.items():
-            reason = (reasons or {}).get(f"{section}.{key}", field.description or "")
-            comment = " ".join(reason.split())
-            value = getattr(values, key)
-            unset = value is None and field.default is None
-            text = f"# {key} = unset" if unset else f"{key} = {_toml(value)}"
-            lines.append(f"{text:<44}  # {comment}")
-        lines.append("")
-    return "\n".join(lines)

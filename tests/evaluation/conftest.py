@@ -8,7 +8,8 @@ import pytest
 from delineate.data.dataset import Dataset
 from delineate.data.partition import describe_splits
 from delineate.evaluation.evaluate import evaluate
-from delineate.recipe import Recipe, write_recipe
+from delineate.recipe import Recipe
+from delineate.recipe_text import write_recipe
 from delineate.runs import Run
 from tests.bundles import pointwise_model, save_bundle
 

@@ -9,7 +9,8 @@ from PIL import Image
 from delineate.catalog import TABLES
 from delineate.errors import BundleError, DataError, UsageError
 from delineate.evaluation.show import show, show_predictions
-from delineate.recipe import Recipe, names, write_recipe
+from delineate.recipe import Recipe, names
+from delineate.recipe_text import write_recipe
 from delineate.runs import Run
 
 ROWS = [

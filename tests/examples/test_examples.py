@@ -9,7 +9,8 @@ import pytest
 from nbclient import NotebookClient
 
 from delineate.data.synthetic import make_nuclei
-from delineate.recipe import Recipe, parse_settings
+from delineate.recipe import Recipe
+from delineate.recipe_text import parse_settings
 from delineate.runs import Run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

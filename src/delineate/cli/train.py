@@ -50,7 +50,8 @@ def _train(
 ) -> None:
     from delineate.backend import choose_backend
     from delineate.data.dataset import Dataset
-    from delineate.recipe import Recipe, parse_settings
+    from delineate.recipe import Recipe
+    from delineate.recipe_text import parse_settings
     from delineate.runs import Run, next_folder
 
     source = Run.open(to).recipe if resume and to is not None else recipe or "unet"

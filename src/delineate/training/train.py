@@ -13,7 +13,8 @@ from delineate.data.partition import describe_splits, partition, partition_as
 from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.files import write_whole
-from delineate.recipe import Recipe, write_recipe
+from delineate.recipe import Recipe
+from delineate.recipe_text import write_recipe
 from delineate.runs import Run, next_folder
 from delineate.training.chosen import chosen_callbacks
 from delineate.training.devices import environment, set_up

@@ -1,0 +1,78 @@
+"""A recipe as text: the TOML file that is written, and settings from a command line."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+
+from delineate.errors import RecipeError
+from delineate.recipe import Recipe
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, object]:
+    """Return ``section.key=value`` strings as a mapping; values are TOML, or else plain text.
+
+    Raises:
+        RecipeError: A string without ``=``.
+
+    Example:
+        >>> parse_settings(["training.epochs=5", "data.size=[64, 64]", "model.output=softmax"])
+        {'training.epochs': 5, 'data.size': [64, 64], 'model.output': 'softmax'}
+    """
+    values: dict[str, object] = {}
+    for setting in settings:
+        key, found, text = setting.partition("=")
+        if not found:
+            raise RecipeError(f"'{setting}' has no '='.", hint="Write --set section.key=value.")
+        values[key.strip()] = _toml_value(text.strip())
+    return values
+
+
+def write_recipe(recipe: Recipe, *, reasons: Mapping[str, str] | None = None) -> str:
+    """Return the recipe as TOML text that :meth:`Recipe.load` reads back to an equal recipe.
+
+    Args:
+        recipe: The recipe.
+        reasons: Comments by ``"section.key"``; a setting without one bears its description.
+    """
+    lines: list[str] = []
+    for section, values in recipe:
+        lines += [f"[{section}]"]
+        for key, field in type(values).model_fields.items():
+            reason = (reasons or {}).get(f"{section}.{key}", field.description or "")
+            comment = " ".join(reason.split())
+            value = getattr(values, key)
+            unset = value is None and field.default is None
+            text = f"# {key} = unset" if unset else f"{key} = {_toml(value)}"
+            lines.append(f"{text:<44}  # {comment}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml_value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        # TOML's basic strings have JSON's escapes, and one more character that needs one.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        pairs = (f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    raise TypeError(f"no TOML form for {type(value).__name__}")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
