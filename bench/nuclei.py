@@ -11,7 +11,8 @@ from pathlib import Path
 
 from measure import run, write_rows
 
-RECIPES = ("unet-nuclei", "unet-dice")
+# The second recipe's images have four times the pixels: fewer epochs, so that both take as long.
+RECIPES = {"unet-nuclei": [], "unet-dice": ["--set", "training.epochs=8"]}
 
 
 def main() -> None:
@@ -33,11 +34,12 @@ def main() -> None:
 
     step("fetch", "fetch", "dsb2018", "--from", archive, "--to", data)
     step("check", "check", data, "--to", folder / "check")
-    for recipe in RECIPES:
+    for recipe, settings in RECIPES.items():
         place = folder / "runs" / recipe
         if f"train {recipe}" not in done and place.exists():
             shutil.rmtree(place)
-        step(f"train {recipe}", "train", data, "--recipe", recipe, "--to", place, json_out=True)
+        train = ("train", data, "--recipe", recipe, *settings, "--to", place)
+        step(f"train {recipe}", *train, json_out=True)
         step(f"evaluate {recipe}", "evaluate", place, data, json_out=True)
         images = data / "0*" / "images" / "*.png"
         step(f"predict {recipe}", "predict", place, images, "--overlay", "--to", folder / "masks")
