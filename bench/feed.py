@@ -19,7 +19,7 @@ from measure import write_rows  # noqa: E402
 
 from delineate.data.synthetic import make_nuclei  # noqa: E402
 
-EPOCHS = 6
+EPOCHS = 4
 
 
 class FromMemory(keras.callbacks.Callback):
