@@ -124,7 +124,8 @@ def note(kept: dict[str, Any], script: str) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     return (
         f"Measured with `python {script}` at commit {where['commit']}, seed 0, on {where['cores']} "
-        f"cores of {where['processor']}, Python {where['python']}, {versions}."
+        f"cores of {where['processor']}, Python {where['python']}, {versions}. "
+        f"{where.get('note', '')}".strip()
     )
 
 
