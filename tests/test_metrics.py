@@ -120,7 +120,23 @@ def pointwise(channels):
     return keras.Model(image, logits)
 
 
+@pytest.fixture
+def undetermined():
+    """Undoes what the trainings of other tests set for the process: Keras then refuses XLA."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    from tensorflow.python.framework import config
+
+    before = config.is_op_determinism_enabled()
+    config.disable_op_determinism()
+    yield
+    if before:
+        config.enable_op_determinism()
+
+
 @pytest.mark.parametrize("jit", ["auto", True])
+@pytest.mark.usefixtures("undetermined")
 def test_it_works_in_a_plain_fit_and_evaluate_also_where_xla_compiles_them(rng, jit):
     if jit is True and keras.backend.backend() == "torch":
         pytest.skip("PyTorch has no XLA")
