@@ -17,7 +17,7 @@ dl.train  # noqa: B018  chooses the backend before Keras is imported
 import keras  # noqa: E402
 from measure import write_rows  # noqa: E402
 
-from delineate.data.synthetic import make_nuclei  # noqa: E402
+from delineate.data.synthetic.nuclei import make_nuclei  # noqa: E402
 
 EPOCHS = 4
 
@@ -84,7 +84,7 @@ def main() -> None:
 
 def in_memory(dataset: dl.Dataset, recipe: dl.Recipe) -> list:
     """Return some training batches as arrays."""
-    from delineate.data.partition import partition
+    from delineate.data.splitting.partition import partition
     from delineate.training.parts import assemble
 
     parts = assemble(partition(dataset, recipe.data, seed=0), recipe)

@@ -23,7 +23,8 @@ RECIPES = ("unet-nuclei", "unet-dice")
 
 def main() -> None:
     (DOCS / "results.md").write_text(results(read_rows("nuclei")))
-    (DOCS / "benchmarks.md").write_text(benchmarks(read_rows("feed")))
+    parts = [step_speed(read_rows("feed")), check_cost(read_rows("check"))]
+    (DOCS / "benchmarks.md").write_text("\n".join(["# Benchmarks\n", *parts]))
 
 
 def results(kept: dict[str, Any]) -> str:
@@ -60,11 +61,29 @@ def results(kept: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def benchmarks(kept: dict[str, Any]) -> str:
+def check_cost(kept: dict[str, Any]) -> str:
+    lines = [
+        "## What a check costs",
+        "",
+        "`delineate check DATA --to FOLDER`, with all rules, duplicates and the page. The first",
+        "time nothing is known of the files; the second time nothing has changed.",
+        "",
+        "| data | check | time | processor time | memory |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {row['data']} | {row['time']} | {row['seconds']:.1f} s "
+            f"| {row['cpu_seconds']:.1f} s | {row['peak_mib']} MiB |"
+            for row in kept["rows"]
+        ),
+        "",
+        note(kept, "bench/check.py stage1_train.zip FOLDER"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def step_speed(kept: dict[str, Any]) -> str:
     summary, *epochs = kept["rows"]
     lines = [
-        "# Benchmarks",
-        "",
         "## What a training keeps of the step's speed",
         "",
         f"Recipe `{summary['recipe']}` on {summary['data']}. In one process, each epoch of `train`",

@@ -137,6 +137,7 @@ def test_a_damaged_card_is_refused(best, content):
         ({"classes": [{"name": "a", "colour": [0, 0]}]}, r"classes\.0\.colour\.2: "),
         ({"colour": "red"}, "colour: Extra"),
         ({"dtype": "float32"}, "dtype: "),
+        ({"normalisation": "zscore"}, "normalisation: Input should be 'none', 'range'"),
     ],
 )
 def test_a_bad_value_of_a_card_is_named(best, changes, place):

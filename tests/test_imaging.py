@@ -1,4 +1,4 @@
-"""Writing, resizing and padding; reading is in test_decoding.py."""
+"""Writing, resizing and padding; reading is in decoding/."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from delineate.imaging import (
     PALETTE,
     pad_to_multiple,
     read_image,
-    read_mask,
+    read_labels,
     resize_image,
     resize_mask,
     resize_probabilities,
@@ -72,7 +72,7 @@ def test_a_written_png_is_read_back_the_same(tmp_path, array):
 def test_a_palette_of_any_length_keeps_every_id(tmp_path, colours):
     ids = np.arange(256, dtype=np.uint8).reshape(16, 16)
     write_png(tmp_path / "a.png", ids, colours)
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), ids)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png").values, ids)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.mode == "P"
         np.testing.assert_array_equal(

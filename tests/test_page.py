@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from delineate.page import render
-from delineate.report import Finding, Picture, Report, Section, Table
+from delineate.report import Finding, Gallery, Picture, Report, Section, Table, Tile
 
 HOSTILE = "<script>alert('1')</script>\" onload=\"alert(2)&amp;"
 VOID = {"meta", "img", "input"}
@@ -59,9 +59,12 @@ def table_of(columns, *rows, **changes):
 
 
 def everything():
-    finding = Finding(HOSTILE, "error", HOSTILE, HOSTILE, (HOSTILE,) * 12)
+    gallery = Gallery(HOSTILE, HOSTILE, (Tile(png(), HOSTILE, HOSTILE),), (((1, 2, 3), HOSTILE),))
+    hint = f"{HOSTILE}\n{HOSTILE}"
+    finding = Finding(HOSTILE, "error", HOSTILE, hint, (HOSTILE,) * 12, gallery)
     table = Table(HOSTILE, (HOSTILE,), ((HOSTILE,),), HOSTILE)
-    section = Section(HOSTILE, HOSTILE, (table,), (Picture(HOSTILE, HOSTILE, png()),), (finding,))
+    pictures = (Picture(HOSTILE, HOSTILE, png()),)
+    section = Section(HOSTILE, HOSTILE, (table,), pictures, (finding,), (gallery,))
     values = {HOSTILE: HOSTILE, f"{HOSTILE} number": 1.0}
     return Report(HOSTILE, HOSTILE, values, (finding,), (section, section))
 
@@ -83,6 +86,7 @@ def test_the_page_forbids_scripts_and_connections_and_refers_to_nothing_outside(
     links = [e[1][name] for e in page.elements for name in ("src", "href") if name in e[1]]
     assert links
     assert all(link.startswith(("#section-", "data:image/png;base64,")) for link in links)
+    assert not any("url(" in e[1].get("style", "") for e in page.elements)
     style = page.texts("style")[0]
     assert "url(" not in style
     assert "@import" not in style
@@ -251,3 +255,64 @@ def test_a_picture_that_is_no_png_has_no_size():
     picture = Picture("Curves", "", b"no picture, but long enough to have a header")
     page = page_of(sections=(Section("s", pictures=(picture,)),))
     assert "width" not in page.all("img")[0][1]
+
+
+def jpeg():
+    content = io.BytesIO()
+    Image.new("RGB", (3, 2), (9, 8, 7)).save(content, "JPEG")
+    return content.getvalue()
+
+
+def gallery_of(*tiles, **changes):
+    return Gallery(**({"title": "", "caption": "c", "tiles": tiles} | changes))
+
+
+def test_tiles_are_inside_the_page_with_their_names_and_remarks():
+    tiles = Tile(jpeg(), "a", "train"), Tile(png(), "b")
+    page = page_of(sections=(Section("s", galleries=(gallery_of(*tiles),)),))
+    sources = [element[1]["src"].partition(",") for element in page.all("img")]
+    assert [start for start, _, _ in sources] == [
+        "data:image/jpeg;base64",
+        "data:image/png;base64",
+    ]
+    assert [base64.b64decode(data) for _, _, data in sources] == [jpeg(), png()]
+    assert [element[1]["alt"] for element in page.all("img")] == ["a", "b"]
+    assert page.texts("small") == ["train"]
+    assert [e[1]["aria-label"] for e in page.all("input")] == ["Enlarge a", "Enlarge b"]
+
+
+def test_the_middle_of_a_long_name_is_left_out_but_not_lost():
+    name = "0123456789abcdef" * 4
+    page = page_of(sections=(Section("s", galleries=(gallery_of(Tile(png(), name)),)),))
+    (text,) = [element for element in page.all("p") if element[1].get("title") == name]
+    assert text[2] == f"{name[:11]}…{name[-7:]}"
+
+
+def test_colours_have_a_key_and_a_gallery_without_tiles_is_left_out():
+    keyed = gallery_of(Tile(png(), "a"), keys=(((1, 2, 3), "car"),))
+    page = page_of(sections=(Section("s", galleries=(keyed, gallery_of(keys=keyed.keys))),))
+    assert [e[1]["style"] for e in page.all("i")] == ["background:rgb(1,2,3)"]
+    assert page.texts("ul", "keys") == ["car"]
+    assert len(page.all("div", "gallery")) == 1
+
+
+def test_the_pictures_of_a_finding_stand_within_it():
+    finding = Finding("n", "note", "m", "h", gallery=gallery_of(Tile(png(), "a")))
+    page = page_of(findings=(finding,))
+    assert page.texts("li", "note")[0].startswith("Note")
+    assert page.texts("li", "note")[0].endswith("ca")
+
+
+def test_of_one_rule_eight_findings_are_shown_and_the_others_counted():
+    findings = [Finding("D302", "note", f"n{number}", "h") for number in range(40)]
+    page = page_of(findings=(*findings, Finding("D301", "warning", "w", "h")))
+    assert page.texts("span", "badge") == ["Warning"] + ["Note"] * 8
+    assert page.texts("p", "more") == ["and 32 more of D302"]
+    assert page.texts("small") == ["1 warning, 40 notes"]
+
+
+def test_lines_of_a_hint_that_are_to_be_copied_keep_their_form():
+    finding = Finding("n", "note", "m", "Write into it:\n[masks]\n  ignore = [7]")
+    page = page_of(findings=(finding,))
+    assert page.texts("p", "hint") == ["Write into it: n"]
+    assert page.all("pre")[0][2] == "[masks]\n  ignore = [7]"

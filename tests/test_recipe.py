@@ -64,9 +64,10 @@ def test_early_stopping_is_switched_off_by_the_word_none(tmp_path):
     assert Recipe.load(path).callbacks.early_stopping is None
 
 
-def test_none_is_a_normalisation_of_the_model(tmp_path):
-    recipe = Recipe().override({"model.normalisation": "none"})
+def test_none_is_a_normalisation_of_the_model_and_of_the_images(tmp_path):
+    recipe = Recipe().override({"model.normalisation": "none", "data.normalise": "none"})
     assert read_back(tmp_path, recipe).model.normalisation == "none"
+    assert read_back(tmp_path, recipe).data.normalise == "none"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(text, message, tmp_path)
         ("[data]\nvalidation = 1.5", "data.validation = 1.5 is not allowed"),
         ('[data]\nfit = "stretch"', "data.fit = 'stretch' is not allowed"),
         ('[data]\nfit = "none"', "data.fit = 'none' is not allowed"),
+        ('[data]\nnormalise = "zscore"', "data.normalise = 'zscore' is not allowed"),
         ("[model]\nkernel_size = 4", "model.kernel_size = 4 is not allowed"),
         ("[model]\ndropout = [1.0]", "model.dropout.0 = 1.0 is not allowed"),
         ("[loss]\nterms = { dice = 0 }", "loss.terms.dice = 0 is not allowed"),

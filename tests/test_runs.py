@@ -63,6 +63,7 @@ def test_the_files_of_a_run_are_those_of_the_design(run):
         "journal": "journal.jsonl",
         "results": "results.csv",
         "curves": "results.png",
+        "batch": "batch.png",
         "pictures": "pictures",
         "tensorboard": "tensorboard",
         "last": "last",

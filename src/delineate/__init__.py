@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from delineate.bundle import Bundle, Card
-    from delineate.data.check import check
+    from delineate.data.checking.check import check
     from delineate.data.dataset import Dataset
-    from delineate.data.fetch import fetch
+    from delineate.data.fetching.fetch import fetch
     from delineate.data.records import Sample
     from delineate.errors import DelineateError
     from delineate.evaluation.evaluate import evaluate
@@ -44,10 +44,10 @@ _PLACES = {
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
     "build_model": "delineate.models.build",
-    "check": "delineate.data.check",
+    "check": "delineate.data.checking.check",
     "demo": "delineate.training.demo",
     "evaluate": "delineate.evaluation.evaluate",
-    "fetch": "delineate.data.fetch",
+    "fetch": "delineate.data.fetching.fetch",
     "predict": "delineate.prediction.many",
     "show": "delineate.evaluation.show",
     "show_predictions": "delineate.evaluation.show",

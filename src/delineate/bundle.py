@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delineate.errors import BundleError
 from delineate.files import flush, flush_folder, sha256, write_whole
+from delineate.recipe import Normalisation
 
 FORMAT_VERSION = 1
 CARD = "card.json"
@@ -44,7 +45,7 @@ class Card(Plain):
     classes: tuple[Category, ...] = Field(min_length=2)
     channels: int = Field(ge=1)
     dtype: Literal["uint8", "uint16"]
-    normalisation: str = "none"
+    normalisation: Normalisation = "none"
     fit: Literal["crop", "resize"]
     size: tuple[int, int]
     stride: int = Field(ge=1)
@@ -197,7 +198,7 @@ def _read_card(path: Path) -> Card:
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         raise BundleError(
             f"{path} cannot be read: {_reason(error)}.",
-            hint="Copy the bundle again; its card is damaged.",
+            hint="Copy the bundle again, or open it with the delineate that wrote it.",
         ) from error
 
 

@@ -10,8 +10,15 @@ from typing import Any
 from delineate.errors import UsageError, near_miss
 
 LAYOUTS = {
+    "beside": "delineate.data.layouts.beside:LAYOUT",
+    "camvid": "delineate.data.layouts.camvid:LAYOUT",
+    "classes": "delineate.data.layouts.classes:LAYOUT",
+    "csv": "delineate.data.layouts.manifest:LAYOUT",
     "dsb2018": "delineate.data.layouts.dsb2018:LAYOUT",
     "folders": "delineate.data.layouts.folders:LAYOUT",
+    "objects": "delineate.data.layouts.objects:LAYOUT",
+    "pairs": "delineate.data.layouts.pairs:LAYOUT",
+    "voc": "delineate.data.layouts.voc:LAYOUT",
 }
 
 ENCODERS = {"plain": "delineate.models.plain_unet:plain_encoder"}
@@ -33,16 +40,42 @@ METRICS = {
 }
 
 RULES = {
-    "D101": "delineate.data.rules:unreadable_file",
-    "D102": "delineate.data.rules:size_mismatch",
-    "D103": "delineate.data.rules:missing_partner",
-    "D200": "delineate.data.rules:label_values",
-    "D201": "delineate.data.rules:values_0_255",
-    "D202": "delineate.data.rules:empty_masks",
-    "D203": "delineate.data.rules:absent_class",
-    "D204": "delineate.data.rules:overlapping_objects",
-    "D301": "delineate.data.rules:near_duplicates_across_splits",
-    "D302": "delineate.data.rules:near_duplicates_found",
+    "D101": "delineate.data.checking.rules.files:unreadable_file",
+    "D102": "delineate.data.checking.rules.files:size_mismatch",
+    "D103": "delineate.data.checking.rules.files:missing_partner",
+    "D104": "delineate.data.checking.rules.files:near_miss_names",
+    "D105": "delineate.data.checking.rules.files:turned_mask",
+    "D106": "delineate.data.checking.rules.files:exif_turned",
+    "D107": "delineate.data.checking.rules.files:channel_files",
+    "D200": "delineate.data.checking.rules.labels:label_values",
+    "D201": "delineate.data.checking.rules.labels:values_0_255",
+    "D202": "delineate.data.checking.rules.masks:empty_masks",
+    "D203": "delineate.data.checking.rules.masks:absent_class",
+    "D204": "delineate.data.checking.rules.masks:overlapping_objects",
+    "D205": "delineate.data.checking.rules.labels:blended_masks",
+    "D206": "delineate.data.checking.rules.colours:unknown_colours",
+    "D207": "delineate.data.checking.rules.colours:colours_as_classes",
+    "D208": "delineate.data.checking.rules.masks:imbalance",
+    "D209": "delineate.data.checking.rules.masks:small_objects",
+    "D210": "delineate.data.checking.rules.labels:palettes_differ",
+    "D211": "delineate.data.checking.rules.masks:mask_is_the_image",
+    "D212": "delineate.data.checking.rules.masks:mostly_ignored",
+    "D213": "delineate.data.checking.rules.labels:gaps_in_ids",
+    "D214": "delineate.data.checking.rules.masks:inverted_masks",
+    "D301": "delineate.data.checking.rules.splits:near_duplicates_across_splits",
+    "D302": "delineate.data.checking.rules.splits:near_duplicates_found",
+    "D303": "delineate.data.checking.rules.splits:leaking_groups",
+    "D304": "delineate.data.checking.rules.splits:copies_across_splits",
+    "D305": "delineate.data.checking.rules.splits:copies_with_other_masks",
+    "D306": "delineate.data.checking.rules.splits:sequences_across_splits",
+    "D307": "delineate.data.checking.rules.splits:small_split",
+    "D401": "delineate.data.checking.rules.images:mixed_channels",
+    "D402": "delineate.data.checking.rules.images:mixed_depth",
+    "D403": "delineate.data.checking.rules.images:blank_image",
+    "D404": "delineate.data.checking.rules.images:unused_range",
+    "D405": "delineate.data.checking.rules.images:odd_one_out",
+    "D501": "delineate.data.checking.rules.description:description_without_effect",
+    "D502": "delineate.data.checking.rules.description:void_is_not_said",
 }
 
 RUNTIMES = {"keras": "delineate.prediction.runtimes.keras:KerasRuntime"}

@@ -49,6 +49,10 @@ class ImageError(DataError):
     """A file is no image that can be read rightly."""
 
 
+class BlendedError(ImageError):
+    """A mask holds more colours than classes can have: they blend into each other."""
+
+
 class RunError(DelineateError):
     """A run folder cannot be made, found, resumed or written."""
 

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from delineate.decoding import IMAGE_SUFFIXES, MAX_PIXELS, decode, decode_size
+from delineate.decoding.formats import IMAGE_SUFFIXES, decode, decode_floats, decode_size
+from delineate.decoding.labels import Labels, read_labels, read_one_hot
+from delineate.decoding.stored import MAX_PIXELS
 from delineate.errors import DataError, ImageError
 from delineate.files import write_whole
 from delineate.overlays import PALETTE, colourise, error_overlay, overlay, to_rgb8
@@ -25,14 +27,18 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "PALETTE",
+    "Labels",
     "Padding",
     "colourise",
     "error_overlay",
     "overlay",
     "pad_to_multiple",
+    "read_float",
     "read_image",
-    "read_mask",
+    "read_labels",
+    "read_one_hot",
     "read_size",
+    "reorient",
     "resize_image",
     "resize_mask",
     "resize_probabilities",
@@ -41,11 +47,16 @@ __all__ = [
 ]
 
 
-def read_image(path: Path) -> NDArray[Any]:
+def read_image(path: Path, content: bytes | None = None) -> NDArray[Any]:
     """Return the image in a file: (height, width, channels) uint8 or uint16, upright.
 
-    Channels are 1 (grey) or 3 (red, green, blue). Palettes and CMYK become RGB, one bit becomes 0
-    and 255, fully opaque alpha is dropped, the EXIF orientation is applied.
+    Channels are 1 (grey), 3 (red, green, blue), or as many as a multispectral TIFF has. Palettes
+    and CMYK become RGB, one bit becomes 0 and 255, fully opaque alpha is dropped, the EXIF
+    orientation is applied.
+
+    Args:
+        path: The file.
+        content: All its bytes, where they were read before; nothing is read then.
 
     Raises:
         ImageError: The file is missing, damaged, too large (``MAX_PIXELS``), transparent, holds
@@ -58,7 +69,7 @@ def read_image(path: Path) -> NDArray[Any]:
         ...     read_image(Path(folder) / "grey.png").shape
         (4, 6, 1)
     """
-    stored = decode(path)
+    stored = decode(path, content)
     if stored.hidden is not None and stored.hidden.any():
         raise ImageError(
             f"Image '{path}' has {np.count_nonzero(stored.hidden)} transparent pixels.",
@@ -75,42 +86,24 @@ def read_image(path: Path) -> NDArray[Any]:
     return pixels
 
 
-def read_mask(path: Path) -> NDArray[Any]:
-    """Return the values stored in a mask file: (height, width) uint8 or uint16, upright.
+def read_float(path: Path) -> NDArray[np.float32]:
+    """Return the floating-point numbers of a TIFF file: (height, width, channels) float32.
 
-    A palette image gives its indices, one bit gives 0 and 1, two and four bits their own values,
-    grey of 8 or 16 bits is as it is, RGB with three equal channels gives one of them. Wider whole
-    numbers (label images) become uint16 where they fit.
+    They are as stored, of any range, infinite, or not a number: ``read_image`` refuses such files,
+    and this is for repairing them.
 
     Raises:
-        ImageError: As for ``read_image``; or the mask is a colour picture, or its transparency or
-            inversion leaves open what its values mean.
+        ImageError: As for ``read_image``; or the file holds whole numbers.
 
     Example:
+        >>> import tifffile
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     write_png(Path(folder) / "mask.png", np.full((1, 2), 7, np.uint8), PALETTE)
-        ...     read_mask(Path(folder) / "mask.png").tolist()
-        [[7, 7]]
+        ...     tifffile.imwrite(Path(folder) / "a.tif", np.float32([[0.5, 1e6]]))
+        ...     read_float(Path(folder) / "a.tif").tolist()
+        [[[0.5], [1000000.0]]]
     """
-    stored = decode(path)
-    values = _one_channel(stored.pixels, path)
-    if stored.step > 1:
-        values = values // stored.step
-    if stored.inverted:
-        raise ImageError(
-            f"Mask '{path}' stores white as zero (miniswhite), so its class ids are ambiguous.",
-            hint="Save it again as a PNG that holds the class ids.",
-        )
-    if (
-        stored.hidden is not None
-        and np.intersect1d(values[stored.hidden], values[~stored.hidden]).size
-    ):
-        raise ImageError(
-            f"Mask '{path}' says something in its transparency that its values do not say.",
-            hint="Save it again without alpha, each pixel holding its class id.",
-        )
-    return _as_unsigned(values, path)
+    return decode_floats(path)
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -260,6 +253,24 @@ def resize_probabilities(
     return resize_image(probabilities.astype(np.float32, copy=False), size)
 
 
+def reorient(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return an array transposed (4), then with its rows (2), then with its columns (1) mirrored.
+
+    Args:
+        array: (height, width, ...), any type.
+        orientation: The sum of what is done, 0 to 7.
+
+    Example:
+        >>> reorient(np.array([[1, 2], [3, 4]]), 4 + 1).tolist()
+        [[3, 1], [4, 2]]
+    """
+    if orientation & 4:
+        array = np.swapaxes(array, 0, 1)
+    if orientation & 2:
+        array = array[::-1]
+    return np.ascontiguousarray(array[:, ::-1] if orientation & 1 else array)
+
+
 @dataclass(frozen=True)
 class Padding:
     """Rows and columns that are added below and to the right, and cut off again.
@@ -350,23 +361,3 @@ def _expand(indices: NDArray[Any], palette: NDArray[np.uint8], path: Path) -> ND
             hint="Save it again as RGB.",
         )
     return np.asarray(palette[indices])
-
-
-def _one_channel(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
-    if pixels.shape[2] > 1 and (pixels != pixels[..., :1]).any():
-        raise ImageError(
-            f"Mask '{path}' is a colour picture, not class ids.",
-            hint="List the colour of each class under [classes] in dataset.toml.",
-        )
-    return pixels[..., 0]
-
-
-def _as_unsigned(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    if values.dtype in (np.uint8, np.uint16):
-        return values
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise ImageError(
-            f"Mask '{path}' holds values from {values.min()} to {values.max()}.",
-            hint="Renumber its labels from 0 to at most 65535.",
-        )
-    return values.astype(np.uint16)

@@ -4,16 +4,20 @@ import base64
 import html
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from numbers import Integral, Real
 
-from delineate.report import Finding, Picture, Report, Section, Table
+from delineate.report import Finding, Gallery, Picture, Report, Section, Table, Tile
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _DASH = "\N{EN DASH}"
 _MOST_CARDS = 8
 _MOST_PLACES = 8
+_FEW_PLACES = 2
+MOST_ALIKE = 8  # findings of one rule that are shown; the JSON has all
+_FEW = 4  # tiles that stand beside each other in their own width
+_LONG_NAME = 20
 _MARKS = {"error": "Error", "warning": "Warning", "note": "Note"}
 # Words whose usual spelling no rule gives.
 _WORDS = {
@@ -127,6 +131,7 @@ def _section(section: Section, anchor: str, pictures: Iterable[int]) -> str:
     parts += [_table(table) for table in section.tables]
     numbered = zip(section.pictures, pictures, strict=False)
     parts += [_picture(picture, number) for picture, number in numbered]
+    parts += [_gallery(gallery) for gallery in section.galleries]
     content = "\n".join(part for part in parts if part)
     return f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n{content}\n</section>'
 
@@ -136,22 +141,45 @@ def _findings(
 ) -> str:
     if not findings:
         return '<p class="calm">Nothing found that needs attention.</p>' if empty else ""
-    order = list(_MARKS)
-    items = "".join(map(_finding, sorted(findings, key=lambda found: order.index(found.level))))
+    items = "".join(_items(findings))
     title = f"<h2>{heading} <small>{_tally(findings)}</small></h2>" if heading else ""
     return f'<div class="findings">{title}<ul>{items}</ul></div>'
 
 
+def _items(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the findings, the worst first, and of each rule no more than a page can bear."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for level in _MARKS:
+        for finding in findings:
+            if finding.level == level:
+                alike.setdefault((level, finding.code), []).append(finding)
+    for (level, code), group in alike.items():
+        yield from map(_finding, group[:MOST_ALIKE])
+        if len(group) > MOST_ALIKE:
+            more = f"and {len(group) - MOST_ALIKE:,} more of <code>{_escape(code)}</code>"
+            yield f'<li class="{level}"><span></span><p class="more">{more}</p></li>'
+
+
 def _finding(finding: Finding) -> str:
     places = [f"<code>{_escape(place)}</code>" for place in finding.where]
-    more = " ".join(places[_MOST_PLACES:])
-    where = f'<p class="where">{" ".join(places[:_MOST_PLACES])}</p>' if places else ""
+    shown = _gallery(finding.gallery) if finding.gallery else ""
+    # Pictures bear the names already.
+    most = _FEW_PLACES if shown else _MOST_PLACES
+    more = " ".join(places[most:])
+    where = f'<p class="where">{" ".join(places[:most])}</p>' if places else ""
     return (
         f'<li class="{finding.level}"><span class="badge">{_MARKS[finding.level]}</span>'
         f"<div><p>{_escape(finding.message)}</p>"
-        f'<p class="hint">{_escape(finding.hint)} <code>{_escape(finding.code)}</code></p>'
-        f"{where}{_details(f'{len(places) - _MOST_PLACES} more', more)}</div></li>"
+        f"{_hint(finding)}"
+        f"{where}{_details(f'{len(places) - most} more', more)}</div>{shown}</li>"
     )
+
+
+def _hint(finding: Finding) -> str:
+    """Return a hint; what stands below its first line is to be copied as it is."""
+    text, _, lines = finding.hint.partition("\n")
+    block = f"<pre>{_escape(lines)}</pre>" if lines else ""
+    return f'<p class="hint">{_escape(text)} <code>{_escape(finding.code)}</code></p>{block}'
 
 
 def _tally(findings: Sequence[Finding]) -> str:
@@ -204,6 +232,38 @@ def _picture(picture: Picture, number: int) -> str:
         f'<img src="data:image/png;base64,{data}"{_size(picture.png)} alt="{title}"></label>'
         f"<figcaption><strong>{title}</strong> {caption}</figcaption></figure>"
     )
+
+
+def _gallery(gallery: Gallery) -> str:
+    if not gallery.tiles:
+        return ""
+    kind = "tiles few" if len(gallery.tiles) <= _FEW else "tiles"
+    title = f"<strong>{_escape(gallery.title)}</strong> " if gallery.title else ""
+    text = f'<p class="reading">{title}{_escape(gallery.caption)}</p>'
+    keys = "".join(
+        f'<li><i style="background:rgb({red},{green},{blue})"></i>{_escape(name)}</li>'
+        for (red, green, blue), name in gallery.keys
+    )
+    legend = f'<ul class="keys">{keys}</ul>' if keys else ""
+    tiles = "".join(map(_tile, gallery.tiles))
+    return f'<div class="gallery">{text}{legend}<ul class="{kind}">{tiles}</ul></div>'
+
+
+def _tile(tile: Tile) -> str:
+    kind = "jpeg" if tile.picture[:2] == b"\xff\xd8" else "png"
+    data = base64.b64encode(tile.picture).decode("ascii")
+    name, short = _escape(tile.name), _escape(_shortened(tile.name))
+    remark = f"<small>{_escape(tile.remark)}</small>" if tile.remark else ""
+    return (
+        f'<li><label><input type="checkbox" aria-label="Enlarge {name}">'
+        f'<img src="data:image/{kind};base64,{data}" alt="{name}" loading="lazy"></label>'
+        f'<p title="{name}">{short}{remark}</p></li>'
+    )
+
+
+def _shortened(name: str) -> str:
+    # The end of a name often tells more than its middle.
+    return name if len(name) <= _LONG_NAME else f"{name[:11]}…{name[-7:]}"
 
 
 def _size(png: bytes) -> str:
@@ -310,6 +370,8 @@ font-weight:600;border:1px solid;border-radius:1rem;color:var(--level)}
 .findings .hint,.findings .where,.findings details{color:var(--quiet);font-size:.93rem;
 margin-top:.25rem}
 .hint code{opacity:.8;margin-left:.3rem}
+.findings pre{margin:.4rem 0;padding:.5rem .8rem;border-radius:.4rem;background:var(--bar);
+overflow-x:auto;font:.83rem/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .where code,details code{display:inline-block;margin:.1rem .3rem .1rem 0;padding:0 .4rem;
 border-radius:.3rem;background:var(--line);color:var(--ink)}
 summary{cursor:pointer;color:var(--accent);font-size:.93rem}
@@ -328,13 +390,31 @@ background:linear-gradient(90deg,var(--fill) var(--share,0%),var(--line) 0) no-r
 figure{margin:1.8rem 0}
 figcaption{color:var(--quiet);font-size:.93rem;margin-top:.6rem;max-width:44rem}
 figcaption strong{color:var(--ink);font-weight:600}
-figure input{position:absolute;opacity:0;width:1px;height:1px}
-figure label{display:block;cursor:zoom-in}
+label input{position:absolute;opacity:0;width:1px;height:1px}
+figure label,.tiles label{display:block;cursor:zoom-in}
 img{display:block;max-width:100%;height:auto;border-radius:.6rem;border:1px solid var(--line)}
 input:focus-visible+img{outline:3px solid var(--accent);outline-offset:2px}
 input:checked+img{position:fixed;z-index:1;inset:0;width:100vw;height:100vh;max-width:none;
 object-fit:contain;background:var(--paper);border:0;border-radius:0;padding:1rem;cursor:zoom-out}
 footer{margin-top:4rem;padding-top:1.2rem;padding-bottom:2.5rem;color:var(--quiet);font-size:.85rem}
+.gallery{margin:1.4rem 0}
+.findings .gallery{grid-column:1/-1;margin:.6rem 0 .2rem}
+.gallery .reading{color:var(--quiet);font-size:.93rem;margin:0 0 .6rem}
+.reading strong{color:var(--ink);font-weight:600}
+.findings .gallery ul,.keys,.tiles{list-style:none;margin:0;padding:0;border:0}
+.keys{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:.9rem}
+.gallery .keys,.findings .gallery .keys{margin-bottom:.7rem}
+.keys li,.findings .keys li,.findings .tiles li{display:block;padding:0;border:0}
+.keys i{display:inline-block;width:.8rem;height:.8rem;margin-right:.4rem;border-radius:.2rem;
+border:1px solid var(--line);vertical-align:-.06rem}
+.tiles,.findings .gallery .tiles{display:grid;gap:.9rem .75rem;align-items:start;
+grid-template-columns:repeat(auto-fill,minmax(9rem,1fr))}
+.tiles.few,.findings .gallery .few{grid-template-columns:repeat(auto-fill,minmax(9rem,14.5rem))}
+.tiles li{min-width:0}
+.tiles img{max-height:14.5rem;border-radius:.35rem}
+.tiles p{margin:.3rem 0 0;font-size:.82rem;line-height:1.35}
+.tiles small{display:block;color:var(--quiet);font-size:.78rem}
+.findings .more{color:var(--quiet)}
 @media (prefers-color-scheme:dark){img{filter:brightness(.92)}}
 @media (max-width:36rem){main,footer{padding-inline:1rem}main{padding-top:2rem}
 .findings li{grid-template-columns:1fr}.cards{grid-template-columns:repeat(2,1fr);gap:.6rem}

@@ -25,6 +25,9 @@ from delineate.errors import RecipeError, near_miss
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Annotated[int, Field(ge=8, le=16384)], Annotated[int, Field(ge=8, le=16384)]]
 
+# What is done once to each whole image: see normalisation.py.
+Normalisation = Literal["none", "range", "percentile", "channel", "stain"]
+
 
 class Section(BaseModel):
     """What all sections have in common: unknown keys are errors, values do not change."""
@@ -54,6 +57,12 @@ class Data(Section):
     channels: int | None = Field(
         None, ge=1, le=64, description="input channels; unset: as many as the images have"
     )
+    normalise: Normalisation = Field(
+        "none",
+        description="done to each whole image first: range: smallest to largest value stretched "
+        "over the range of the type; percentile: 1st to 99.8th percentile; channel: likewise, each "
+        "channel by itself; stain: haematoxylin and eosin as in a reference (8-bit RGB)",
+    )
     validation: Share = Field(0.1, description="share of the images held out for validation")
     test: Share = Field(0.1, description="share of the images held out for the test")
     near_duplicates: Literal["together", "ignore"] = Field(
@@ -63,6 +72,11 @@ class Data(Section):
         "balance",
         description="kinds of picture: balance: each kind in every split; together: each kind on "
         "one side; ignore: by chance",
+    )
+    check: Literal["refuse", "tell", "none"] = Field(
+        "refuse",
+        description="the rules of `delineate check`, before a training: refuse: errors stop it; "
+        "tell: they are only told; none: not looked for",
     )
     cache: bool = Field(True, description="keep decoded images and merged masks on disk")
 

@@ -6,11 +6,44 @@ page for people.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A small picture among others.
+
+    Attributes:
+        picture: The content of a PNG or JPEG file.
+        name: What it shows, such as the name of a record.
+        remark: What is to be known about it, such as its split.
+    """
+
+    picture: bytes
+    name: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Small pictures side by side.
+
+    Attributes:
+        title: What they show.
+        caption: How to read them.
+        tiles: The pictures.
+        keys: What their colours (red, green, blue; 0 .. 255) mean.
+    """
+
+    title: str
+    caption: str
+    tiles: tuple[Tile, ...]
+    keys: tuple[tuple[Colour, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,6 +56,7 @@ class Finding:
         message: One sentence: what is the matter, with which value.
         hint: One sentence in the imperative: what to do about it.
         where: The records, files or classes it is about.
+        gallery: Pictures of it, for the page alone.
     """
 
     code: str
@@ -30,6 +64,7 @@ class Finding:
     message: str
     hint: str
     where: tuple[str, ...] = ()
+    gallery: Gallery | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,6 +109,7 @@ class Section:
         tables: Tables, below the text.
         pictures: Pictures, below the tables.
         findings: Findings, below the text; they count as the report's own.
+        galleries: Small pictures side by side, last.
     """
 
     title: str
@@ -81,6 +117,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     findings: tuple[Finding, ...] = ()
+    galleries: tuple[Gallery, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,8 +162,12 @@ class Report:
             >>> Report("Cells", "evaluation", {"mean_iou": float("nan")}).to_json()
             {'mean_iou': None, 'findings': []}
         """
-        findings = [_plain(vars(finding)) for finding in self.every_finding]
+        findings = [_plain(_said(finding)) for finding in self.every_finding]
         return {**_plain(self.values), "findings": findings}
+
+
+def _said(finding: Finding) -> dict[str, Any]:
+    return {name: value for name, value in vars(finding).items() if name != "gallery"}
 
 
 def _plain(value: Any) -> Any:

@@ -98,6 +98,11 @@ class Run:
         return self.folder / "results.png"
 
     @property
+    def batch(self) -> Path:
+        """The first batch, as the network sees it."""
+        return self.folder / "batch.png"
+
+    @property
     def pictures(self) -> Path:
         """Predictions after each epoch."""
         return self.folder / "pictures"

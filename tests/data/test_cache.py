@@ -11,7 +11,8 @@ from PIL import Image
 
 from delineate.data import cache as module
 from delineate.data.cache import Cache, default_folder
-from delineate.data.fingerprints import fingerprint
+from delineate.data.file_hashes import FileHashes
+from delineate.data.looks.look import look_at
 from delineate.data.reading import decode
 from delineate.data.records import Record
 
@@ -28,7 +29,7 @@ def record(tmp_path):
     masks[0, 1:4, 2:6] = masks[1, 5:9, 9:20] = 255
     image = np.random.default_rng(0).integers(0, 255, (12, 20, 3), np.uint8)
     paths = [write(tmp_path / f"mask{n}.png", mask) for n, mask in enumerate(masks)]
-    return Record("x", write(tmp_path / "image.png", image), tuple(paths), objects=True)
+    return Record("x", (write(tmp_path / "image.png", image),), tuple(paths), "objects")
 
 
 @pytest.fixture
@@ -45,7 +46,15 @@ def decoding(monkeypatch):
 
 
 def get(cache, record):
-    return cache.get(record, record.content_hash())
+    return cache.get(record, content_of(record))
+
+
+def content_of(record):
+    return record.content_hash(FileHashes().of)
+
+
+def look(cache, record):
+    return cache.look(record, content_of(record))
 
 
 def same(found, expected):
@@ -87,28 +96,31 @@ def test_a_hit_is_memory_mapped_and_cannot_be_written(cache, record):
 def test_the_name_of_an_entry_follows_from_the_content(cache, record, tmp_path, decoding):
     get(cache, record)
     copy = tmp_path / "copy.png"
-    copy.write_bytes(record.image.read_bytes())
-    get(cache, Record("y", copy, record.masks, objects=True, split="test"))
+    copy.write_bytes(record.images[0].read_bytes())
+    get(cache, Record("y", (copy,), record.masks, "objects", split="test"))
     assert decoding == ["x"]
-    content = record.content_hash()
-    assert all(path.name.startswith(f"{content}-objects.") for path in files(cache))
-    assert {path.parent.name for path in files(cache)} == {content[:2]}
+    assert len({path.name.split(".")[0] for path in files(cache)}) == 1
+    assert {path.parent.name for path in files(cache)} == {content_of(record)[:2]}
 
 
 def test_a_changed_file_is_another_entry(cache, record, decoding):
     get(cache, record)
-    write(record.image, np.full((12, 20, 3), 9, np.uint8))
+    write(record.images[0], np.full((12, 20, 3), 9, np.uint8))
     assert (get(cache, record).image == 9).all()
     assert decoding == ["x", "x"]
     assert same(get(cache, record), decode(record))
 
 
 def test_the_same_files_read_in_another_way_are_another_entry(cache, record):
-    one = Record("x", record.image, record.masks[:1], objects=True)
-    whole = Record("x", record.image, record.masks[:1])
-    assert one.content_hash() == whole.content_hash()
+    one = Record("x", record.images, record.masks[:1], "objects")
+    whole = Record("x", record.images, record.masks[:1])
+    third = Record("x", record.images, record.masks[:1], "classes", ids=(3,))
+    fourth = Record("x", record.images, record.masks[:1], "classes", ids=(4,))
+    assert len({content_of(each) for each in (one, whole, third, fourth)}) == 1
     assert set(get(cache, one).facts.values) == {0, 1}
     assert set(get(cache, whole).facts.values) == {0, 255}
+    assert set(get(cache, third).facts.values) == {0, 3}
+    assert set(get(cache, fourth).facts.values) == {0, 4}
     assert get(cache, whole).instances is None
     assert get(cache, one).instances is not None
 
@@ -187,7 +199,7 @@ def test_a_full_disk_costs_time_and_nothing_else(cache, record, monkeypatch, cap
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             assert same(get(cache, record), decode(record))
-            assert cache.look(record, record.content_hash())[0] == decode(record).facts
+            assert look(cache, record).facts == decode(record).facts
     assert files(cache) == []
     (told,) = caplog.messages
     assert str(cache.folder) in told
@@ -197,20 +209,20 @@ def test_a_full_disk_costs_time_and_nothing_else(cache, record, monkeypatch, cap
 def test_a_look_gives_facts_and_fingerprint_and_reads_no_pixels_again(
     cache, record, decoding, monkeypatch
 ):
-    expected = decode(record).facts, fingerprint(decode(record).image)
-    assert cache.look(record, record.content_hash()) == expected
+    expected = look_at(decode(record))
+    assert look(cache, record) == expected
     monkeypatch.setattr(np, "load", None)
-    assert cache.look(record, record.content_hash()) == expected
+    assert look(cache, record) == expected
     assert decoding == ["x"]
 
 
 @pytest.mark.parametrize("how", ["gone", "cut", "empty", "noise", "other json"])
 def test_a_damaged_look_is_made_again(cache, record, how):
-    expected = cache.look(record, record.content_hash())
+    expected = look(cache, record)
     (path,) = [path for path in files(cache) if path.name.endswith(".look.json")]
     damaged(path, how)
-    assert cache.look(record, record.content_hash()) == expected
-    assert cache.look(record, record.content_hash()) == expected
+    assert look(cache, record) == expected
+    assert look(cache, record) == expected
 
 
 def test_threads_that_want_the_same_entry_all_get_it(cache, record):
@@ -225,17 +237,20 @@ PROCESS = """
 import sys
 from pathlib import Path
 from delineate.data.cache import Cache
+from delineate.data.file_hashes import FileHashes
 from delineate.data.records import Record
 folder = Path(sys.argv[1])
-record = Record("x", folder / "image.png", (folder / "mask0.png", folder / "mask1.png"), True)
-content = record.content_hash()
+masks = (folder / "mask0.png", folder / "mask1.png")
+record = Record("x", (folder / "image.png",), masks, "objects")
+content = record.content_hash(FileHashes().of)
 print("ready", flush=True)
 sys.stdin.readline()
 cache = Cache(folder / "cache")
 for _ in range(20):
     found = cache.get(record, content)
     assert int(found.instances.max()) == 2 and int(found.labels.sum()) == 56
-    (cache.folder / "v1" / content[:2] / f"{content}-objects.json").unlink(missing_ok=True)
+    for path in cache.folder.rglob("*[!k].json"):
+        path.unlink(missing_ok=True)
 print(found.facts.objects)
 """
 

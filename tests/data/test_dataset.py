@@ -7,10 +7,11 @@ from PIL import Image
 
 from delineate.data import dataset as module
 from delineate.data.dataset import Dataset
-from delineate.data.fingerprints import fingerprint
+from delineate.data.looks.look import look_at
 from delineate.data.reading import decode
 from delineate.data.records import Record
 from delineate.errors import DataError, ImageError
+from delineate.files import sha256
 
 RNG = np.random.default_rng(0)
 
@@ -42,7 +43,9 @@ def reads(monkeypatch):
         return decode(one)
 
     monkeypatch.setattr(
-        Record, "content_hash", lambda r: (hashed.append(r.name), content_hash(r))[1]
+        Record,
+        "content_hash",
+        lambda r, hash_of: (hashed.append(r.name), content_hash(r, hash_of))[1],
     )
     monkeypatch.setattr(module, "decode", counting)
     monkeypatch.setattr("delineate.data.cache.decode", counting)
@@ -66,7 +69,7 @@ def test_samples_have_the_pixels_of_the_files(tmp_path, cache):
     for _ in range(2):
         for sample, record in zip(dataset, dataset.records, strict=True):
             assert sample.name == record.name
-            np.testing.assert_array_equal(sample.image, np.asarray(Image.open(record.image)))
+            np.testing.assert_array_equal(sample.image, np.asarray(Image.open(record.images[0])))
             np.testing.assert_array_equal(sample.mask, np.asarray(Image.open(record.masks[0])))
 
 
@@ -91,7 +94,7 @@ def test_without_a_cache_nothing_is_written_and_nothing_is_hashed(tmp_path, read
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     dataset = Dataset.open(fill(tmp_path / "data"), cache=False)
     assert len(list(dataset)) == 3
-    assert dataset.look(0) == (dataset.facts[0], fingerprint(dataset[0].image))
+    assert dataset.look(0) == look_at(dataset.decoded(0))
     assert reads[0] == []
     assert not (tmp_path / "cache").exists()
 
@@ -102,12 +105,11 @@ def test_with_a_cache_it_lies_in_the_folder_of_caches(tmp_path, monkeypatch):
     assert (tmp_path / "cache" / "delineate").is_dir()
 
 
-def test_a_look_is_the_facts_and_the_fingerprint(tmp_path):
+def test_a_look_is_that_at_the_pixels(tmp_path):
     dataset = Dataset.open(fill(tmp_path))
     for _ in range(2):
-        facts, found = dataset.look(1)
-        assert facts == dataset.facts[1]
-        assert found == fingerprint(dataset[1].image)
+        assert dataset.look(1) == look_at(dataset.decoded(1))
+        assert dataset.look(1).facts == dataset.facts[1]
 
 
 def test_progress_is_told_after_each_record(tmp_path):
@@ -118,7 +120,7 @@ def test_progress_is_told_after_each_record(tmp_path):
 
 def test_a_record_that_cannot_be_read_does_not_harm_the_others(tmp_path):
     dataset = Dataset.open(fill(tmp_path))
-    dataset.records[1].image.unlink()
+    dataset.records[1].images[0].unlink()
     dataset.look(0)
     dataset.look(2)
     with pytest.raises(ImageError, match=r"1\.png cannot be read"):
@@ -207,4 +209,70 @@ def test_what_is_known_of_a_part_belongs_to_its_records():
     assert len(dataset.facts) == len(dataset.hashes) == 3
     part = dataset.subset([2, 0])
     assert [facts.size for facts in part.facts] == [(8, 9), (4, 5)]
-    assert part.hashes == tuple(record.content_hash() for record in part.records)
+    assert part.hashes == tuple(record.content_hash(sha256) for record in part.records)
+
+
+def say(root, text):
+    (root / "dataset.toml").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_what_the_file_beside_the_data_says_is_honoured_everywhere(tmp_path):
+    root = fill(tmp_path, values=(0, 1, 2, 7, 9))
+    dataset = Dataset.open(
+        say(
+            root,
+            """
+            [classes]
+            names = ["ground", "car"]
+            colours = ["#101010", "#ff0000"]
+            [masks]
+            values = { 1 = "car", 2 = 1, 7 = "ground" }
+            ignore = [9]
+            [groups]
+            pattern = "([0-9])"
+            [pixels]
+            size = [0.5, 0.25]
+            """,
+        )
+    )
+    assert dataset.classes == ("ground", "car")
+    assert dataset.colours == ((16, 16, 16), (255, 0, 0))
+    assert np.unique(dataset[0].mask).tolist() == [0, 1, 255]
+    assert dataset[0].mask[0, :5].tolist() == [0, 1, 1, 0, 255]
+    assert [record.group for record in dataset.records] == ["0", "1", "2"]
+    assert (dataset.description.pixel_size, dataset.description.unit) == ((0.5, 0.25), "µm")
+    assert dataset.subset([1]).classes == dataset.classes
+
+
+def test_channels_in_files_of_their_own_are_one_image(tmp_path):
+    rng = np.random.default_rng(1)
+    planes = {end: rng.integers(0, 255, (8, 10), np.uint8) for end in ("_a", "_b")}
+    for end, plane in planes.items():
+        write(tmp_path / "images" / f"x{end}.png", plane)
+    write(tmp_path / "masks" / "x.png", np.zeros((8, 10), np.uint8))
+    dataset = Dataset.open(say(tmp_path, '[pairing]\nchannels = ["_b", "_a"]'))
+    expected = np.dstack([planes["_b"], planes["_a"]])
+    np.testing.assert_array_equal(dataset[0].image, expected)
+    assert dataset.channels == 2
+
+
+def test_one_hot_masks_are_read_as_it_is_said(tmp_path):
+    labels = np.resize(np.array([0, 1, 2], np.uint8), (8, 10))
+    fill(tmp_path, 1)
+    write(tmp_path / "masks" / "0.png", 255 * np.eye(3, dtype=np.uint8)[labels])
+    dataset = Dataset.open(say(tmp_path, '[masks]\nencoding = "one-hot"'))
+    np.testing.assert_array_equal(dataset[0].mask, labels)
+
+
+def test_a_wrong_file_beside_the_data_is_refused_when_it_is_opened(tmp_path):
+    with pytest.raises(DataError, match=r"dataset\.toml: unknown key 'clases'"):
+        Dataset.open(say(fill(tmp_path), "clases = 3"))
+
+
+def test_a_part_has_no_notes_of_the_whole(tmp_path):
+    fill(tmp_path, 2, "train")
+    write(tmp_path / "test" / "images" / "x.png", np.zeros((8, 10), np.uint8))
+    dataset = Dataset.open(tmp_path)
+    assert len(dataset.notes) == 1
+    assert dataset.split("train").notes == ()

@@ -3,10 +3,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from delineate.data import pipeline as module
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows, ValidationWindows, adapt_channels, stack
 from delineate.errors import DataError
+from delineate.normalisation import KINDS, normalise
 from delineate.recipe import Augment
+from tests.stains import section
 
 STILL = Augment(flip=False, quarter_turns=False)
 STRONG = Augment(
@@ -144,3 +147,51 @@ def test_a_batch_keeps_the_values_as_float32_and_int32():
     assert (images.shape, masks.shape) == ((2, 2, 3, 1), (2, 2, 3))
     assert images[1, 0, 0, 0] == 60_000
     assert masks[1, 0, 0] == 60_000 % 256
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiles_of_a_normalised_image_are_those_of_the_whole(kind):
+    image = section()
+    dataset = Dataset.from_arrays([image], [np.zeros((60, 80), np.uint8)])
+    windows = ValidationWindows(dataset, (20, 40), "crop", 3, normalise=kind)
+    whole = normalise(image, kind)
+    for index, (row, column) in enumerate(
+        (row, column) for row in (0, 20, 40) for column in (0, 40)
+    ):
+        expected = whole[row : row + 20, column : column + 40]
+        np.testing.assert_array_equal(windows.window(0, index)[0], expected)
+
+
+@pytest.mark.parametrize("fit", ["crop", "resize"])
+def test_images_are_normalised_whole_before_they_are_cut_or_warped(dataset, fit):
+    ready = Dataset.from_arrays(
+        [normalise(sample.image, "channel") for sample in dataset],
+        [sample.mask for sample in dataset],
+    )
+    plain = training(ready, fit=fit)
+    for index in range(3):
+        found = training(dataset, fit=fit, normalise="channel").window(1, index)
+        assert same(found, plain.window(1, index))
+
+
+def test_an_image_is_measured_once_and_not_for_each_of_its_windows(dataset, monkeypatch):
+    measured = []
+    real = module.correction
+    monkeypatch.setattr(
+        module, "correction", lambda image, kind: measured.append(kind) or real(image, kind)
+    )
+    windows = training(dataset, per_image=4, normalise="range")
+    for index in range(12):
+        windows.window(0, index)
+    validation = ValidationWindows(dataset, (16, 24), "crop", 3, normalise="percentile")
+    for index in range(len(validation)):
+        validation.window(0, index)
+    assert measured == ["range"] * 3 + ["percentile"] * 3
+
+
+def test_a_window_is_known_by_the_name_of_its_sample(dataset):
+    assert [training(dataset, per_image=2).name(index) for index in (0, 2, 3, 5)] == list("0202")
+    validation = ValidationWindows(dataset, (40, 60), "crop", 3)
+    assert [validation.name(index) for index in range(len(validation))] == list("0122")
+    resized = ValidationWindows(dataset, (40, 60), "resize", 3)
+    assert [resized.name(index) for index in range(3)] == list("012")

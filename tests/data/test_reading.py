@@ -25,7 +25,7 @@ def pair(tmp_path):
     """An image and a mask of 12 × 20 pixels."""
     image = write(tmp_path / "image.png", noise(12, 20, 3))
     mask = write(tmp_path / "mask.png", np.arange(240, dtype=np.uint8).reshape(12, 20) % 3)
-    return Record("x", image, (mask,))
+    return Record("x", (image,), (mask,))
 
 
 def test_a_pair_is_read_as_stored(pair):
@@ -38,15 +38,19 @@ def test_a_pair_is_read_as_stored(pair):
         "channels": 3,
         "dtype": "uint8",
         "values": {"0": 80, "1": 80, "2": 80},
+        "lowest": 0,
+        "highest": int(noise(12, 20, 3).max()),
         "objects": None,
         "overlap": 0,
+        "colours": None,
+        "palette": None,
     }
 
 
 def test_sixteen_bits_stay_sixteen_bits(tmp_path):
     image = write(tmp_path / "image.png", noise(6, 5, dtype=np.uint16))
     mask = write(tmp_path / "mask.png", np.full((6, 5), 700, np.uint16))
-    found = decode(Record("x", image, (mask,)))
+    found = decode(Record("x", (image,), (mask,)))
     assert found.image.dtype == found.labels.dtype == np.uint16
     assert found.facts.dtype == "uint16"
     assert found.facts.channels == 1
@@ -56,7 +60,7 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path):
 @pytest.mark.parametrize("which", ["image", "mask"])
 @pytest.mark.parametrize("damage", ["text", "cut", "empty", "missing"])
 def test_a_file_that_is_no_whole_image_is_named(pair, which, damage):
-    path = pair.image if which == "image" else pair.masks[0]
+    path = pair.images[0] if which == "image" else pair.masks[0]
     content = path.read_bytes()
     path.write_bytes({"text": b"hello", "cut": content[: len(content) * 2 // 3]}.get(damage, b""))
     if damage == "missing":
@@ -81,7 +85,7 @@ def test_a_mask_that_looks_transposed_is_called_so(pair):
 
 def test_a_record_without_an_image_is_refused():
     with pytest.raises(DataError, match="x has no image"):
-        decode(Record("x", None, ()))
+        decode(Record("x", (), ()))
 
 
 def test_arrays_are_taken_as_they_are():
@@ -89,7 +93,7 @@ def test_arrays_are_taken_as_they_are():
     instances = np.zeros((4, 5), np.int32)
     instances[0, :2] = 7
     instances[1] = 2**31 - 1
-    found = decode(Record("x", None, (), arrays=Sample("x", image, mask, instances)))
+    found = decode(Record("x", (), (), arrays=Sample("x", image, mask, instances)))
     assert found.image is image
     assert found.labels is mask
     assert found.facts.objects == 2
@@ -99,7 +103,7 @@ def test_arrays_are_taken_as_they_are():
 def objects_of(folder, masks, size=(12, 20)):
     image = write(folder / "image.png", noise(*size, 3))
     paths = [write(folder / f"{n:03}.png", mask) for n, mask in enumerate(masks)]
-    return Record("x", image, tuple(paths), objects=True)
+    return Record("x", (image,), tuple(paths), "objects")
 
 
 def reference_merge(masks, size):
@@ -168,4 +172,60 @@ def test_the_same_files_are_read_by_what_the_record_says(tmp_path):
     mask[2:5, 2:5] = 255
     record = objects_of(tmp_path, [mask])
     assert decode(record).facts.values == {0: 231, 1: 9}
-    assert decode(replace(record, objects=False)).facts.values == {0: 231, 255: 9}
+    assert decode(replace(record, parts="whole")).facts.values == {0: 231, 255: 9}
+
+
+def test_a_mask_in_colours_gives_indices_and_its_colours(tmp_path):
+    image = write(tmp_path / "image.png", noise(2, 3, 3))
+    colours = np.zeros((2, 3, 3), np.uint8)
+    colours[0, 1] = colours[1, 2] = (255, 0, 0)
+    colours[0, 2] = (0, 0, 255)
+    found = decode(Record("x", (image,), (write(tmp_path / "mask.png", colours),)))
+    assert found.facts.colours == (0x1000000, 0x10000FF, 0x1FF0000)
+    assert found.facts.values == {0x1000000: 3, 0x10000FF: 1, 0x1FF0000: 2}
+    assert found.labels.tolist() == [[0, 2, 1], [0, 0, 2]]
+
+
+def test_a_palette_mask_gives_its_indices_and_what_they_look_like(tmp_path):
+    image = write(tmp_path / "image.png", noise(2, 3, 3))
+    picture = Image.fromarray(np.array([[0, 2, 2], [0, 0, 5]], np.uint8))
+    picture.putpalette([value for n in range(6) for value in (n, 10 * n, 0)])
+    picture.save(tmp_path / "mask.png")
+    found = decode(Record("x", (image,), (tmp_path / "mask.png",)))
+    assert found.facts.values == {0: 3, 2: 2, 5: 1}
+    assert found.facts.palette == {0: 0, 2: 0x021400, 5: 0x053200}
+    assert found.facts.colours is None
+
+
+def test_files_of_one_class_each_give_class_ids_and_their_overlap(tmp_path):
+    masks = np.zeros((2, 12, 20), np.uint8)
+    masks[0, :4], masks[1, 2:8] = 255, 1
+    record = replace(objects_of(tmp_path, masks), parts="classes", ids=(4, 2))
+    found = decode(record)
+    assert found.labels[[0, 2, 9], 0].tolist() == [4, 2, 0]
+    assert found.instances is None
+    assert found.facts.overlap == 2 * 20
+
+
+def test_a_channel_for_each_class_gives_class_ids(tmp_path):
+    image = write(tmp_path / "image.png", noise(2, 3, 3))
+    ids = np.array([[0, 2, 1], [1, 1, 0]])
+    mask = write(tmp_path / "mask.png", (np.eye(3)[ids] * 255).astype(np.uint8))
+    found = decode(Record("x", (image,), (mask,), "one-hot"))
+    assert found.labels.tolist() == ids.tolist()
+
+
+def test_channels_in_files_of_their_own_are_joined_in_their_order(tmp_path):
+    planes = [noise(4, 5, seed=seed) for seed in range(3)]
+    paths = tuple(write(tmp_path / f"c{n}.png", plane) for n, plane in enumerate(planes))
+    mask = write(tmp_path / "mask.png", np.zeros((4, 5), np.uint8))
+    found = decode(Record("x", paths, (mask,)))
+    np.testing.assert_array_equal(found.image, np.stack(planes, axis=2))
+
+
+@pytest.mark.parametrize("other", [noise(4, 6), noise(4, 5, dtype=np.uint16), noise(4, 5, 3)])
+def test_a_channel_that_does_not_fit_the_others_is_named(tmp_path, other):
+    paths = write(tmp_path / "c0.png", noise(4, 5)), write(tmp_path / "c1.png", other)
+    mask = write(tmp_path / "mask.png", np.zeros((4, 5), np.uint8))
+    with pytest.raises(DataError, match=r"c1\.png is .* cannot be a channel beside .*c0\.png"):
+        decode(Record("x", paths, (mask,)))

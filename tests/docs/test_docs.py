@@ -19,7 +19,7 @@ import pytest
 
 from delineate.cli.main import run as run_command
 from delineate.data.dataset import Dataset
-from delineate.data.synthetic import make_nuclei
+from delineate.data.synthetic.nuclei import make_nuclei
 from delineate.imaging import write_png
 from delineate.recipe import Recipe
 from delineate.runs import Run

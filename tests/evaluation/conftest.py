@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from delineate.data.dataset import Dataset
-from delineate.data.partition import describe_splits
+from delineate.data.splitting.partition import describe_splits
 from delineate.evaluation.evaluate import evaluate
 from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe

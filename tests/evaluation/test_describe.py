@@ -8,6 +8,7 @@ import pytest
 from delineate.data.dataset import Dataset
 from delineate.evaluation.describe import (
     HEADLINE,
+    NORMALISED,
     OBJECTS,
     SCORES,
     Evaluated,
@@ -17,6 +18,7 @@ from delineate.evaluation.describe import (
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tally import BINS, histogram_of, score_image, summarise_images
 from delineate.instance_scores import mean_instance_scores
+from delineate.normalisation import KINDS
 from delineate.page import render
 from delineate.prediction.predictor import Predictor
 from tests.bundles import classes_of
@@ -48,7 +50,14 @@ def scored(predictor, whole, split):
         prediction = predictor.predict(sample.image)
         images.append(score_image(sample, prediction, classes=3))
         histogram += histogram_of(sample, prediction)
-    values = {"data": whole.name, "split": split, **summarise_images(images, histogram, CLASSES)}
+    stored = {
+        "normalise": predictor.card.normalisation,
+        "dtype": "uint8",
+        "lowest": 3,
+        "highest": 250,
+    }
+    scores = summarise_images(images, histogram, CLASSES)
+    values = {"data": whole.name, "split": split, "input": stored, **scores}
     return Evaluated(predictor, whole, part, split, images, histogram, values)
 
 
@@ -93,6 +102,7 @@ def test_scores_come_first_then_images_then_training_and_network(report):
         "Worst images",
         "Best images",
         "Samples",
+        "What the network sees",
         "Training",
         "Network",
         "Layers",
@@ -266,7 +276,7 @@ class Opaque:
 
 def test_a_network_that_cannot_be_drawn_is_left_out(predictor, data):
     report = described(Predictor(predictor.card, [Opaque()]), data, "test")
-    assert titles(report)[-1] == "Samples"
+    assert titles(report)[-1] == "What the network sees"
 
 
 def test_the_page_shows_names_for_people_and_no_keys_of_programs(report):
@@ -280,3 +290,35 @@ def test_names_from_files_are_escaped_on_the_page(run, data):
     odd = Dataset.from_arrays([image], [mask], name="<script>x</script>")
     page = render(evaluate(run.best, odd))
     assert "<script>" not in page
+
+
+def test_every_normalisation_is_explained():
+    assert set(NORMALISED) == set(KINDS)
+
+
+def test_the_reader_is_told_what_the_network_sees(predictor, data):
+    outcome = evaluated(predictor, data, "test")
+    outcome.values["input"] = outcome.values["input"] | {"normalise": "channel"}
+    found = section(describe(outcome, (), cases=0), "What the network sees")
+    assert "stored as uint8; over all of them the values go from 3 to 250." in found.text
+    assert f"Normalisation: channel ({NORMALISED['channel']})." in found.text
+    assert found.pictures == ()
+    shown = describe(replace(outcome, first_batch=b"\x89PNG"), (), cases=0)
+    (picture,) = section(shown, "What the network sees").pictures
+    assert picture.png == b"\x89PNG"
+
+
+def test_what_resizing_costs_stands_beside_what_was_reached(predictor, data, report):
+    assert "Lost by resizing alone" not in titles(report)
+    outcome = evaluated(predictor, data, "test")
+    best = [{"name": name, "iou": 0.9, "dice": 0.95, "pixels": 7} for name in CLASSES]
+    scores = {"dice_per_image": 0.97, "iou_per_image": 0.94, "mean_iou": 0.96}
+    outcome.values["resize_limit"] = {**scores, "classes": best}
+    found = describe(outcome, (), cases=0)
+    assert titles(found)[1] == "Lost by resizing alone"
+    whole, each = section(found, "Lost by resizing alone").tables
+    assert [row[1:] for row in whole.rows] == [
+        (value, outcome.values[name]) for name, value in scores.items()
+    ]
+    assert [row[:2] for row in each.rows] == [(name, 0.9) for name in CLASSES]
+    assert each.rows[1][2::2] == tuple(outcome.values["classes"][1][key] for key in ("iou", "dice"))

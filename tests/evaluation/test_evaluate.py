@@ -307,3 +307,26 @@ def test_files_without_a_partner_are_refused(tmp_path, run):
         write_png(tmp_path / "data" / name, np.zeros((8, 8), np.uint8))
     with pytest.raises(DataError, match=r"b\.png has no mask"):
         evaluate(run, Dataset.open(tmp_path / "data"))
+
+
+def test_the_report_says_how_images_are_stored_and_normalised(tmp_path, run, data, report):
+    values = np.concatenate([sample.image.ravel() for sample in data])
+    stored = {"dtype": "uint8", "lowest": values.min(), "highest": values.max()}
+    assert report.values["input"] == {"normalise": "none", **stored}
+    dim = Dataset.from_arrays(
+        [sample.image // 4 for sample in data], [sample.mask for sample in data], classes=CLASSES
+    )
+    folder = save_bundle(tmp_path / "b", pointwise_model(BOUNDS), normalisation="range").folder
+    stretched, plain = evaluate(folder, dim).values, evaluate(run.best, dim).values
+    assert stretched["input"]["normalise"] == "range"
+    assert stretched["input"]["highest"] == values.max() // 4
+    assert stretched["accuracy"] > 0.9 > plain["accuracy"]
+
+
+def test_the_first_batch_of_the_training_is_in_the_report(tmp_path, data, report):
+    run = make_run(tmp_path / "run", data, **{"evaluation.boundary": False})
+    write_png(run.batch, np.zeros((3, 4), np.uint8))
+    seen = [section for section in evaluate(run, data).sections if "network sees" in section.title]
+    assert [picture.png for picture in seen[0].pictures] == [run.batch.read_bytes()]
+    before = [section for section in report.sections if "network sees" in section.title]
+    assert before[0].pictures == ()

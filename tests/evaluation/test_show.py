@@ -103,6 +103,7 @@ def test_a_bundle_shows_what_its_card_says(run):
         "classes": "background, cell, vessel",
         "channels": 1,
         "dtype": "uint8",
+        "normalisation": "none",
         "fit": "crop",
         "size": "16×16",
         "stride": 2,

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from delineate.data.synthetic import make_nuclei
+from delineate.data.synthetic.nuclei import make_nuclei
 from delineate.recipe import Recipe
 from delineate.recipe_text import parse_settings
 from delineate.runs import Run

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from delineate.bundle import Bundle, Member
+from delineate.data.dataset import Dataset
+from delineate.data.pipeline import TrainingWindows, ValidationWindows
 from delineate.errors import BundleError, DataError, ImageError, UsageError
 from delineate.imaging import write_png
+from delineate.normalisation import KINDS, normalise
 from delineate.prediction.predictor import Prediction, Predictor
+from delineate.recipe import Augment
 from delineate.runs import Run
 from tests.bundles import classes_of, pointwise_model, save_bundle
+from tests.stains import section
 
 
 def some(size, channels, dtype=np.uint8):
@@ -196,3 +201,66 @@ def test_opening_a_keras_bundle_keeps_the_backend_that_is_loaded(grey_bundle):
     before = keras.backend.backend()
     Predictor.open(grey_bundle.folder)
     assert keras.backend.backend() == before
+
+
+class Witness:
+    """An engine that keeps what it was given."""
+
+    granularity = 1
+
+    def run(self, images):
+        self.given = images[0]
+        return np.full((*images.shape[:3], 3), 1 / 3, np.float32)
+
+
+ALIKE = [(kind, np.uint8) for kind in KINDS]
+ALIKE += [(kind, np.uint16) for kind in KINDS if kind != "stain"]
+
+
+@pytest.mark.parametrize(("kind", "dtype"), ALIKE)
+@pytest.mark.parametrize(("fit", "size"), [("crop", (60, 80)), ("resize", (32, 48))])
+def test_a_network_is_given_the_same_pixels_in_training_validation_and_prediction(
+    colour_bundle, kind, dtype, fit, size
+):
+    image = section().astype(dtype) * np.array(1 if dtype == np.uint8 else 150, dtype)
+    data = Dataset.from_arrays([image], [np.zeros((60, 80), np.uint8)])
+    still = Augment(flip=False, quarter_turns=False)
+    training = TrainingWindows(data, size, fit, 3, still, seed=0, normalise=kind)
+    validation = ValidationWindows(data, size, fit, 3, normalise=kind)
+    told = {"fit": fit, "size": size, "normalisation": kind, "dtype": str(np.dtype(dtype))}
+    witness = Witness()
+    Predictor(colour_bundle.card.model_copy(update=told), [witness]).predict(image)
+    np.testing.assert_array_equal(witness.given, training.window(0, 0)[0])
+    np.testing.assert_array_equal(witness.given, validation.window(0, 0)[0])
+    if fit == "crop":
+        np.testing.assert_array_equal(witness.given, normalise(image, kind))
+        assert np.array_equal(witness.given, image) == (kind == "none")
+
+
+def test_large_images_are_normalised_whole_and_not_tile_by_tile(colour_bundle):
+    image = np.zeros((100, 64, 3), np.uint8)
+    image[:50], image[50:] = 40, 80
+    told = {"normalisation": "range", "tile": 64}
+    found = Predictor(colour_bundle.card.model_copy(update=told), [Mean()]).predict(image)
+    assert found.probabilities[:50].max() == 0
+    assert found.probabilities[50:].min() == pytest.approx(1)
+
+
+class Mean:
+    """An engine that gives back the pixel values as probabilities."""
+
+    granularity = 1
+
+    def run(self, images):
+        return images / np.float32(255)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_grey_images_of_a_network_of_colours_are_normalised_alike_too(colour_bundle, kind):
+    image = some((6, 8), 1) // 4
+    data = Dataset.from_arrays([image], [np.zeros((6, 8), np.uint8)])
+    told = {"normalisation": kind}
+    witness = Witness()
+    Predictor(colour_bundle.card.model_copy(update=told), [witness]).predict(image)
+    windows = ValidationWindows(data, (6, 8), "crop", 3, normalise=kind)
+    np.testing.assert_array_equal(witness.given, windows.window(0, 0)[0])

@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 
-from delineate.data.synthetic import make_nuclei
+from delineate.data.synthetic.nuclei import make_nuclei
 from delineate.errors import RunError
 from delineate.recipe import Recipe
 from delineate.training import demo as demo_module

@@ -127,9 +127,11 @@ def test_resuming_restores_early_stopping_and_the_plateau(discs, recipe, tmp_pat
 
 
 def test_resuming_a_finished_training_changes_nothing(discs, whole):
+    whole.batch.write_bytes(b"as it was")
     before = weights_hash(whole), (whole.best / "model.keras").stat().st_mtime_ns
     run = train(discs, None, to=whole.folder, resume=True)
     assert (weights_hash(run), (run.best / "model.keras").stat().st_mtime_ns) == before
+    assert run.batch.read_bytes() == b"as it was"
 
 
 def test_a_damaged_resume_point_falls_back_to_the_one_before(discs, recipe, whole, tmp_path):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from delineate.cli.main import run
-from delineate.data.synthetic import make_nuclei
+from delineate.data.synthetic.nuclei import make_nuclei
 
 QUICK = [
     "--recipe=unet-nuclei",

@@ -85,7 +85,7 @@ def blend_a_mask(folder):
         (lose_a_mask, ["train", "pairs"], 1, "cell-3"),
         (cut_an_image, ["train", "pairs"], 1, "cell_2.png"),
         (shrink_a_mask, ["train", "pairs"], 1, "16×32"),
-        (blend_a_mask, ["train", "pairs"], 1, "no class ids"),
+        (blend_a_mask, ["train", "pairs"], 1, "hold mixtures"),
         (break_nothing, ["evaluate", "nowhere", "pairs"], 1, "no run or bundle nowhere"),
         (break_nothing, ["evaluate", "pairs", "pairs"], 1, "neither a run"),
         (break_nothing, ["predict", "pairs", "pairs"], 1, "neither a run"),

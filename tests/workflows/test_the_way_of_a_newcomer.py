@@ -17,6 +17,7 @@ RUN_FILES = [
     "dataset.json",
     "journal.jsonl",
     "results.csv",
+    "batch.png",
     "results.png",
     "report.html",
     "report.json",

@@ -62,13 +62,21 @@ def _train(
     if not resume:
         Run.refuse_existing(folder)
     choose_backend(chosen.runtime.backend)
-    dataset.read_all(progress_of("reading"))
     say(f"training into {folder}")
+    if not resume:
+        say(f"what the network sees: {Run(folder).batch}")
     from delineate.cli.progress import Display
     from delineate.training.train import train as run_training
 
     try:
-        run = run_training(dataset, chosen, to=folder, resume=resume, watch=Display().show)
+        run = run_training(
+            dataset,
+            chosen,
+            to=folder,
+            resume=resume,
+            watch=Display().show,
+            progress=progress_of("reading"),
+        )
     except KeyboardInterrupt:
         say(f"saved; go on with: delineate train {data} --to {folder} --resume")
         raise

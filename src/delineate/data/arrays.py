@@ -59,7 +59,7 @@ def _record(
     objects = None if instances is None else _objects(name, np.asarray(instances), labels.shape)
     if split is not None and split not in SPLITS:
         raise DataError(f"'{split}' is no split.", hint=f"Use one of: {', '.join(SPLITS)}.")
-    return Record(name, None, (), split=split, arrays=Sample(name, image, labels, objects))
+    return Record(name, (), (), split=split, arrays=Sample(name, image, labels, objects))
 
 
 def _objects(name: str, instances: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

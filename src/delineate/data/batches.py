@@ -65,8 +65,8 @@ class Batches(keras.utils.PyDataset):
             step: From 0 to ``steps`` - 1.
 
         Returns:
-            Images, float32 (batch, height, width, channels), pixel values as stored; masks, int32
-            (batch, height, width), 255 = ignore.
+            Images, float32 (batch, height, width, channels), values of the range of the
+            stored type; masks, int32 (batch, height, width), 255 = ignore.
         """
         chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         return stack([self.windows.window(epoch, int(index)) for index in chosen])

@@ -9,20 +9,22 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from delineate.data.fingerprints import Fingerprint, fingerprint
+from delineate.data.file_hashes import FileHashes
+from delineate.data.looks.look import Look, look_at
 from delineate.data.reading import Decoded, decode
 from delineate.data.records import Facts, Record
 from delineate.files import whole_file, write_whole
 
 # Part of every entry's name: to be raised whenever reading changes what it returns, or the
 # fingerprint what it finds.
-VERSION = "1"
+VERSION = "2"
 
 # What a file that is missing, cut short or no longer what it was makes a reader raise.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
@@ -41,9 +43,22 @@ class Cache:
 
     Attributes:
         folder: Where the entries are; made when the first one is written.
+        hashes: The content hashes of the files.
     """
 
     folder: Path
+    hashes: FileHashes = field(default_factory=FileHashes, compare=False, repr=False)
+
+    @classmethod
+    def open(cls, data: Path) -> "Cache":
+        """Return the user's cache, with the hashes that are known of the files of a data set."""
+        folder = default_folder()
+        name = sha256(str(data.resolve()).encode()).hexdigest()
+        return cls(folder, FileHashes.open(folder / "hashes" / f"{name}.json"))
+
+    def keep_hashes(self) -> None:
+        """Write the hashes of the files that have been read, for the next time."""
+        _keep(self.folder, self.hashes.keep)
 
     def get(self, record: Record, content: str) -> Decoded:
         """Return a record's pixels, memory-mapped; decode and keep them at the first call.
@@ -60,11 +75,11 @@ class Cache:
         found = _load(entry)
         if found is None:
             found = decode(record)
-            _keep(entry, lambda: _store(entry, found))
+            _keep(self.folder, lambda: _store(entry, found))
         return found
 
-    def look(self, record: Record, content: str) -> tuple[Facts, Fingerprint]:
-        """Return what a record's pixels are, and the fingerprint of its image.
+    def look(self, record: Record, content: str) -> Look:
+        """Return what one look at a record's pixels leaves.
 
         From the second call on no pixels are read.
 
@@ -76,27 +91,32 @@ class Cache:
             ImageError: A file cannot be read.
             DataError: Image and mask do not fit each other.
         """
-        entry = self._entry(record, content).with_suffix(".look.json")
+        entry = _beside(self._entry(record, content), ".look.json")
         seen = _load_look(entry)
         if seen is None:
-            found = self.get(record, content)
-            seen = found.facts, fingerprint(found.image)
-            text = json.dumps([part.as_json() for part in seen])
-            _keep(entry, lambda: write_whole(entry, text, durable=False))
+            seen = look_at(self.get(record, content))
+            text = json.dumps(seen.as_json())
+            _keep(self.folder, lambda: write_whole(entry, text, durable=False))
         return seen
 
     def _entry(self, record: Record, content: str) -> Path:
-        # The same files are read in another way where each mask is one object.
-        name = f"{content}-objects" if record.objects else content
+        # The same files are read in other ways where each mask is one object, or one class.
+        name = content
+        if record.parts != "whole":
+            name = sha256(f"{content} {record.parts} {record.ids}".encode()).hexdigest()
         return self.folder / f"v{VERSION}" / content[:2] / name
 
 
-def _keep(entry: Path, write: Callable[[], None]) -> None:
-    """Write an entry; where that fails, say so: everything works without, only slower."""
+def _beside(entry: Path, suffix: str) -> Path:
+    return entry.with_name(entry.name + suffix)
+
+
+def _keep(folder: Path, write: Callable[[], None]) -> None:
+    """Write to the cache; where that fails, say so: everything works without, only slower."""
     try:
         write()
     except OSError as error:
-        _warn(entry.parents[2], error.strerror or str(error))
+        _warn(folder, error.strerror or str(error))
 
 
 @lru_cache(maxsize=8)
@@ -105,10 +125,9 @@ def _warn(folder: Path, reason: str) -> None:
     _log.warning("Decoded images cannot be kept in %s: %s. Reading is slower.", folder, reason)
 
 
-def _load_look(path: Path) -> tuple[Facts, Fingerprint] | None:
+def _load_look(path: Path) -> Look | None:
     try:
-        facts, found = json.loads(path.read_text())
-        return Facts.from_json(facts), Fingerprint.from_json(found)
+        return Look.from_json(json.loads(path.read_text()))
     except _DAMAGE:
         return None
 
@@ -116,12 +135,12 @@ def _load_look(path: Path) -> tuple[Facts, Fingerprint] | None:
 def _load(entry: Path) -> Decoded | None:
     """Return an entry, or None where it is missing, damaged or half written."""
     try:
-        facts = Facts.from_json(json.loads(entry.with_suffix(".json").read_text()))
-        image = _map(entry.with_suffix(".image.npy"))
-        labels = _map(entry.with_suffix(".labels.npy"))
+        facts = Facts.from_json(json.loads(_beside(entry, ".json").read_text()))
+        image = _map(_beside(entry, ".image.npy"))
+        labels = _map(_beside(entry, ".labels.npy"))
         instances = None
         if facts.objects is not None:
-            instances = _map(entry.with_suffix(".instances.npy"))
+            instances = _map(_beside(entry, ".instances.npy"))
     except _DAMAGE:
         return None
     found = Decoded(image, labels, instances, facts)
@@ -147,10 +166,10 @@ def _store(entry: Path, decoded: Decoded) -> None:
     arrays = {"image": decoded.image, "labels": decoded.labels, "instances": decoded.instances}
     for name, array in arrays.items():
         if array is not None:
-            path = entry.with_suffix(f".{name}.npy")
+            path = _beside(entry, f".{name}.npy")
             with whole_file(path, durable=False) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
     # Last, since an entry without it does not count. Nothing here waits for the disk: that would
     # take longer than decoding, and a part that a crash of the machine leaves does not load.
     text = json.dumps(decoded.facts.as_json())
-    write_whole(entry.with_suffix(".json"), text, durable=False)
+    write_whole(_beside(entry, ".json"), text, durable=False)

@@ -5,20 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from delineate.catalog import LAYOUTS, find
-from delineate.data.cache import Cache, default_folder
+from delineate.data.cache import Cache
 from delineate.data.classes import Encoding, recognise
-from delineate.data.fingerprints import Fingerprint, fingerprint
+from delineate.data.describing.description import FILE, NOTHING_SAID, Description, read_description
+from delineate.data.file_hashes import FileHashes
 from delineate.data.layouts.layout import Layout
+from delineate.data.looks.look import Look, look_at
 from delineate.data.reading import Decoded, decode
 from delineate.data.records import SPLITS, Facts, Record, Sample, Unpaired
 from delineate.errors import DataError
-from delineate.imaging import PALETTE
 
 Progress = Callable[[int, int], None]
+PATTERNS = "pairs"  # the layout that patterns are for
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,12 @@ class Dataset:
         layout: The name of its layout, or "arrays".
         records: Where the samples are.
         unpaired: Files without a partner; training refuses a data set that has any.
-        names: Class names, where they are known without looking.
+        description: What is said about the data: by ``dataset.toml``, the layout or the caller.
         cache: Where decoded pixels are kept; None: they are decoded at each call.
+        folder: Where the data is; None for arrays.
         whole: The data set that this is a part of, whose masks say which classes there are.
         seen: What is known of the records already.
+        notes: What the layout has to say: what is left out, and how names were paired.
 
     Example:
         >>> images = np.zeros((2, 8, 8, 3), np.uint8)
@@ -62,10 +67,12 @@ class Dataset:
     layout: str
     records: tuple[Record, ...]
     unpaired: tuple[Unpaired, ...] = ()
-    names: tuple[str, ...] | None = None
+    description: Description = NOTHING_SAID
+    folder: Path | None = None
     cache: Cache | None = field(default=None, compare=False)
     whole: "Dataset | None" = field(default=None, compare=False, repr=False)
     seen: Seen = field(default_factory=Seen, compare=False, repr=False)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -74,28 +81,38 @@ class Dataset:
         """Return the data set in a folder; no pixels are read.
 
         Args:
-            folder: The folder.
-            layout: A name in the table of layouts; unset: recognised.
+            folder: The folder; a ``dataset.toml`` in it is honoured.
+            layout: A name in the table of layouts; unset: the one that ``dataset.toml`` names,
+                else recognised.
             cache: Whether decoded pixels are kept on disk.
 
         Raises:
-            DataError: No such folder, no layout recognises it, or it holds no images.
+            DataError: No such folder, no layout recognises it, it holds no images, or its
+                ``dataset.toml`` is wrong.
         """
         folder = Path(folder)
         if not folder.is_dir():
             raise DataError(
                 f"There is no folder {folder}.", hint="Name the folder that holds your images."
             )
-        kind = find("layouts", layout) if layout else _recognise_layout(folder)
-        index = kind.index(folder)
+        said = read_description(folder)
+        kind = _layout(folder, layout or said.layout, said)
+        index = kind.index(folder, said)
         if not index.records and not index.unpaired:
             raise DataError(
                 f"{folder} holds no images that delineate can read.",
                 hint=f"A data set of the layout '{kind.name}' is: {kind.summary}.",
             )
-        place = Cache(default_folder()) if cache else None
-        name = folder.resolve().name
-        return cls(name, kind.name, index.records, index.unpaired, kind.classes, place)
+        return cls(
+            folder.resolve().name,
+            kind.name,
+            index.records,
+            index.unpaired,
+            said.over(index.description),
+            folder,
+            Cache.open(folder) if cache else None,
+            notes=index.notes,
+        )
 
     @classmethod
     def from_arrays(
@@ -124,7 +141,8 @@ class Dataset:
         from delineate.data.arrays import records_of
 
         records = records_of(images, masks, instances, splits)
-        return cls(name, "arrays", records, (), tuple(classes) if classes else None)
+        description = Description(names=tuple(classes)) if classes else NOTHING_SAID
+        return cls(name, "arrays", records, (), description)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -138,7 +156,7 @@ class Dataset:
         """
         record = self.records[index]
         found = self.decoded(index)
-        mask = self.encoding.encode(found.labels)
+        mask = self.encoding.encode(found.labels, found.facts.colours)
         return Sample(record.name, found.image, mask, found.instances)
 
     def __iter__(self) -> Iterator[Sample]:
@@ -159,29 +177,36 @@ class Dataset:
         self.seen.facts[index] = found.facts
         return found
 
-    def look(self, index: int) -> tuple[Facts, Fingerprint]:
-        """Return what the pixels of one record are, and the fingerprint of its image.
+    def look(self, index: int) -> Look:
+        """Return what one look at the pixels of a record leaves.
 
         Raises:
             DataError: A file cannot be read, or image and mask do not fit.
         """
         record = self.records[index]
         if self.cache is None or record.arrays is not None:
-            found = self.decoded(index)
-            return found.facts, fingerprint(found.image)
-        facts, seen = self.cache.look(record, self._hash(index))
-        self.seen.facts[index] = facts
-        return facts, seen
+            return look_at(self.decoded(index))
+        seen = self.cache.look(record, self._hash(index))
+        self.seen.facts[index] = seen.facts
+        return seen
 
     @cached_property
     def hashes(self) -> tuple[str, ...]:
         """The content hash of each record."""
         with ThreadPoolExecutor() as pool:
-            return tuple(pool.map(self._hash, range(len(self))))
+            found = tuple(pool.map(self._hash, range(len(self))))
+        self.keep_hashes()
+        return found
+
+    def keep_hashes(self) -> None:
+        """Write the hashes of the files that have been read, for the next time."""
+        if self.cache is not None:
+            self.cache.keep_hashes()
 
     def _hash(self, index: int) -> str:
         if index not in self.seen.hashes:
-            self.seen.hashes[index] = self.records[index].content_hash()
+            hashes = FileHashes() if self.cache is None else self.cache.hashes
+            self.seen.hashes[index] = self.records[index].content_hash(hashes.of)
         return self.seen.hashes[index]
 
     @cached_property
@@ -211,7 +236,7 @@ class Dataset:
     @cached_property
     def encoding(self) -> Encoding:
         """How stored mask values become class ids, in all parts of a data set alike."""
-        return recognise((self.whole or self).facts, self.names)
+        return recognise((self.whole or self).facts, self.description)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -221,7 +246,7 @@ class Dataset:
     @property
     def colours(self) -> tuple[tuple[int, int, int], ...]:
         """An RGB colour for each class."""
-        return tuple(PALETTE[: len(self.classes)])
+        return self.encoding.colours
 
     @cached_property
     def channels(self) -> int:
@@ -280,6 +305,7 @@ class Dataset:
             self,
             records=tuple(self.records[index] for index in indices),
             unpaired=(),
+            notes=(),
             whole=self.whole or self,
             seen=self.seen.of(indices),
         )
@@ -303,8 +329,24 @@ class Dataset:
             )
 
 
+def _layout(folder: Path, name: str | None, said: Description) -> Layout:
+    """Return the layout that is named, or that patterns ask for, or that a folder shows."""
+    patterns = said.images or said.masks
+    if patterns and name in LAYOUTS and name != PATTERNS:
+        raise DataError(
+            f"{folder / FILE} has [pairing] patterns, which the layout '{name}' does not use.",
+            hint=f'Write layout = "{PATTERNS}" there, or leave out images and masks.',
+        )
+    if name:
+        return cast(Layout, find("layouts", name))
+    if patterns:
+        return cast(Layout, find("layouts", PATTERNS))
+    return _recognise_layout(folder)
+
+
 def _recognise_layout(folder: Path) -> Layout:
     layouts: list[Layout] = [find("layouts", name) for name in LAYOUTS]
+    layouts = [layout for layout in layouts if not layout.asked]
     refusals = {layout.name: layout.refuse(folder) for layout in layouts}
     fitting = [layout for layout in layouts if refusals[layout.name] is None]
     if len(fitting) == 1:
@@ -312,10 +354,12 @@ def _recognise_layout(folder: Path) -> Layout:
     if fitting:
         names = " and ".join(layout.name for layout in fitting)
         raise DataError(
-            f"{folder} could be of the layouts {names}.", hint="Move one of the two elsewhere."
+            f"{folder} could be of the layouts {names}.",
+            hint=f'Say which in {folder / FILE}: layout = "{fitting[0].name}".',
         )
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in refusals.items())
+    reasons = "".join(f"\n  {name}: {reason}" for name, reason in refusals.items())
     raise DataError(
-        f"{folder} is no data set that delineate knows ({reasons}).",
-        hint="Put images into images/ and masks of the same names into masks/.",
+        f"{folder} is no data set that delineate knows:{reasons}",
+        hint="Put images into images/ and masks of the same names into masks/, or say in "
+        f"{FILE} under [pairing] where they are.",
     )

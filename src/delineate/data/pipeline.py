@@ -5,7 +5,7 @@ worker and in any order.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from delineate.data.classes import IGNORE
 from delineate.data.colour import alter_intensity
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError
+from delineate.normalisation import Correction, correction
 from delineate.recipe import Augment
 
 Window = tuple[np.ndarray, np.ndarray]
@@ -33,6 +34,42 @@ class Windows(Protocol):
         """Return one image (height, width, channels) and its mask (height, width) uint8."""
         ...
 
+    def name(self, index: int) -> str:
+        """Return the name of the sample that a window is of."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Whole images, with what brings them into the form that the network takes.
+
+    Attributes:
+        dataset: The samples.
+        channels: Channels that the network takes.
+        normalise: A kind of normalisation.
+        corrections: What normalises each image, as far as it has been measured: a few numbers, so
+            that an image is measured once and not for each of its windows.
+    """
+
+    dataset: Dataset
+    channels: int
+    normalise: str = "none"
+    corrections: dict[int, Correction] = field(default_factory=dict, repr=False, compare=False)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray, Correction]:
+        """Return an image with the network's channels, its mask, and what normalises the image.
+
+        Each pixel is normalised by itself, so this may be done to any part of the image.
+
+        Raises:
+            DataError: The image has other channels, or cannot be read or normalised.
+        """
+        sample = self.dataset[index]
+        image = adapt_channels(sample.image, self.channels, sample.name)
+        if index not in self.corrections:
+            self.corrections[index] = correction(image, self.normalise)
+        return image, sample.mask, self.corrections[index]
+
 
 @dataclass(frozen=True)
 class TrainingWindows:
@@ -46,6 +83,7 @@ class TrainingWindows:
         augment: The random changes.
         seed: Of everything random.
         per_image: Windows drawn from each image in an epoch.
+        normalise: The kind of normalisation, done to the whole image before anything else.
     """
 
     dataset: Dataset
@@ -55,6 +93,7 @@ class TrainingWindows:
     augment: Augment
     seed: int
     per_image: int = 1
+    normalise: str = "none"
 
     def __len__(self) -> int:
         """Return the number of windows in an epoch."""
@@ -63,10 +102,10 @@ class TrainingWindows:
     def window(self, epoch: int, index: int) -> Window:
         """Return the window that (seed, epoch, index) gives."""
         rng = np.random.default_rng([self.seed, epoch, index])
-        sample = self.dataset[index % len(self.dataset)]
+        image, mask, normalised = self._inputs.load(index % len(self.dataset))
         image, mask, _ = augment_window(
-            adapt_channels(sample.image, self.channels, sample.name),
-            sample.mask,
+            normalised(image),
+            mask,
             None,
             size=self.size,
             fit=self.fit,
@@ -75,6 +114,14 @@ class TrainingWindows:
             rng=rng,
         )
         return alter_intensity(image, self.augment, rng), mask
+
+    def name(self, index: int) -> str:
+        """Return the name of the sample that a window is of."""
+        return self.dataset.records[index % len(self.dataset)].name
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.dataset, self.channels, self.normalise)
 
 
 @dataclass(frozen=True)
@@ -86,12 +133,14 @@ class ValidationWindows:
         size: (height, width) of each window in pixels.
         fit: "crop" or "resize".
         channels: Channels of each window.
+        normalise: The kind of normalisation, measured on the whole image.
     """
 
     dataset: Dataset
     size: Size
     fit: str
     channels: int
+    normalise: str = "none"
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -100,24 +149,31 @@ class ValidationWindows:
     def window(self, epoch: int, index: int) -> Window:
         """Return a window, the same in each epoch; outside the image the mask is ignore."""
         number, row, column = self._places[index]
-        sample = self.dataset[number]
-        image = adapt_channels(sample.image, self.channels, sample.name)
+        image, mask, normalised = self._inputs.load(number)
         if self.fit == "resize":
-            return self._resized(image, sample.mask)
+            return self._resized(normalised(image), mask)
         height, width = self.size
         part = np.s_[row : row + height, column : column + width]
-        image, mask = image[part], sample.mask[part]
+        image, mask = normalised(image[part]), mask[part]
         missing = ((0, height - mask.shape[0]), (0, width - mask.shape[1]))
         return (
             np.pad(image, (*missing, (0, 0)), mode="edge"),
             np.pad(mask, missing, constant_values=IGNORE),
         )
 
+    def name(self, index: int) -> str:
+        """Return the name of the sample that a window is of."""
+        return self.dataset.records[self._places[index][0]].name
+
     def _resized(self, image: np.ndarray, mask: np.ndarray) -> Window:
         image, mask, _ = plain_window(
             image, mask, None, size=self.size, fit="resize", classes=len(self.dataset.classes)
         )
         return image, mask
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.dataset, self.channels, self.normalise)
 
     @cached_property
     def _places(self) -> list[tuple[int, int, int]]:

@@ -1,16 +1,17 @@
 """What a data set consists of: records on disk, samples in memory."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from delineate.errors import ImageError
+from delineate.data.describing.description import NOTHING_SAID, Description
 
 SPLITS = ("train", "validation", "test")
+MaskParts = Literal["whole", "objects", "classes", "one-hot"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +42,36 @@ class Record:
 
     Attributes:
         name: Unique within its data set.
-        image: The image's file; None for a sample in memory.
-        masks: The mask's file, or one file per object.
-        objects: Whether each mask file is one object (0 elsewhere).
+        images: The image's file, or one file for each of its channels; none for a sample in memory.
+        masks: The mask's file or files.
+        parts: What each mask file holds: "whole": the classes of all pixels; "objects": one object;
+            "classes": one class; "one-hot": a channel for each class.
+        ids: The class id of each mask file where it holds one class.
         split: "train", "validation", "test", or None where the data says nothing.
+        group: What it must not be separated from: its patient, slide or video; None: it stands
+            alone.
         arrays: The sample itself, where it is in memory.
     """
 
     name: str
-    image: Path | None
+    images: tuple[Path, ...]
     masks: tuple[Path, ...]
-    objects: bool = False
+    parts: MaskParts = "whole"
+    ids: tuple[int, ...] = ()
     split: str | None = None
+    group: str | None = None
     arrays: Sample | None = field(default=None, repr=False)
 
-    def content_hash(self) -> str:
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, images first."""
+        return self.images + self.masks
+
+    def content_hash(self, hash_of: Callable[[Path], str]) -> str:
         """Return the SHA-256 of the image's and the masks' content, in hexadecimal.
+
+        Args:
+            hash_of: Returns the SHA-256 of a file's content, in hexadecimal.
 
         Raises:
             ImageError: A file cannot be read.
@@ -67,10 +82,8 @@ class Record:
                 if array is not None:
                     digest.update(f"{array.dtype}{array.shape}".encode())
                     digest.update(np.ascontiguousarray(array).data)
-            return digest.hexdigest()
-        for path in (self.image, *self.masks):
-            if path is not None:
-                digest.update(hashlib.sha256(_content(path)).digest())
+        for path in self.files:
+            digest.update(bytes.fromhex(hash_of(path)))
         return digest.hexdigest()
 
 
@@ -90,10 +103,19 @@ class Unpaired:
 
 @dataclass(frozen=True)
 class Index:
-    """What a layout found in a folder."""
+    """What a layout found in a folder.
+
+    Attributes:
+        records: Where the samples are.
+        unpaired: Files without a partner.
+        description: What the layout's own files say about the data.
+        notes: What else is to be known: what is left out, and how names were paired.
+    """
 
     records: tuple[Record, ...]
     unpaired: tuple[Unpaired, ...] = ()
+    description: Description = NOTHING_SAID
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,36 +126,54 @@ class Facts:
         size: (height, width) in pixels.
         channels: Channels of the image.
         dtype: "uint8" or "uint16", of the image.
-        values: Pixels of the stored mask by value.
+        values: Pixels of the stored mask by value: a number, or a colour as
+            :func:`~delineate.data.describing.description.colour_value` writes it.
+        lowest: The smallest value of the image.
+        highest: The largest value of the image.
         objects: Number of objects, None where the data has none.
-        overlap: Pixels that belong to more than one object.
+        overlap: Pixels that belong to more than one object or class.
+        colours: The colour value behind each index of the labels, for a mask stored as a colour
+            picture; None where it stores numbers.
+        palette: The packed colour that each stored value is shown in, for a mask with a palette.
     """
 
     size: tuple[int, int]
     channels: int
     dtype: str
     values: Mapping[int, int]
+    lowest: int = 0
+    highest: int = 0
     objects: int | None = None
     overlap: int = 0
+    colours: tuple[int, ...] | None = None
+    palette: Mapping[int, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        values = {str(key): count for key, count in self.values.items()}
-        return {**self.__dict__, "size": list(self.size), "values": values}
+        return {
+            **self.__dict__,
+            "size": list(self.size),
+            "values": _text_keys(self.values),
+            "palette": None if self.palette is None else _text_keys(self.palette),
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Facts":
         """Return the facts that :meth:`as_json` has written."""
-        counts = {int(key): int(count) for key, count in values["values"].items()}
         height, width = values["size"]
-        return cls(**{**values, "size": (height, width), "values": counts})
+        colours, palette = values["colours"], values["palette"]
+        changed = {
+            "size": (height, width),
+            "values": _number_keys(values["values"]),
+            "colours": None if colours is None else tuple(colours),
+            "palette": None if palette is None else _number_keys(palette),
+        }
+        return cls(**{**values, **changed})
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file exists and that you may read it.",
-        ) from error
+def _text_keys(counts: Mapping[int, int]) -> dict[str, int]:
+    return {str(key): count for key, count in counts.items()}
+
+
+def _number_keys(counts: Mapping[str, int]) -> dict[int, int]:
+    return {int(key): int(count) for key, count in counts.items()}

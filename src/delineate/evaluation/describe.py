@@ -39,6 +39,15 @@ SCORES = {
     "calibration_error": ("Calibration error", "0 is best: where it is 90 % sure, 90 % are right"),
 }
 HEADLINE = tuple(SCORES)
+LIMITED = ("dice_per_image", "iou_per_image", "mean_iou")
+# What is done once to each whole image.
+NORMALISED = {
+    "none": "the network is given the values as stored",
+    "range": "each image's smallest to largest value, stretched over the range of the type",
+    "percentile": "each image's 1st to 99.8th percentile, stretched over the range of the type",
+    "channel": "the 1st to 99.8th percentile of each channel, stretched over the range of the type",
+    "stain": "each image's haematoxylin and eosin, in the colours and strength of a reference",
+}
 OBJECTS = {
     "ap50": ("AP at IoU 0.5", "right objects, of all that are right, invented or missed"),
     "dsb_map": ("AP over IoU 0.5 to 0.95", "the same while the outlines must fit ever better"),
@@ -61,6 +70,7 @@ class Evaluated:
         histogram: Their calibration, float64 (bins, 3).
         values: All scores by name.
         known: Whether the splits are those of the training.
+        first_batch: The PNG of the training's first batch, where there is one.
     """
 
     predictor: Predictor
@@ -71,6 +81,7 @@ class Evaluated:
     histogram: np.ndarray
     values: dict[str, Any]
     known: bool = False
+    first_batch: bytes | None = None
 
 
 def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report:
@@ -81,7 +92,8 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
         rows: The epochs of the training, none for a bare bundle.
         cases: How many of the best and of the worst images to draw.
     """
-    sections = [_scores(evaluated), *_cases(evaluated, cases), _examples(evaluated)]
+    sections = [_scores(evaluated), *_limit(evaluated), *_cases(evaluated, cases)]
+    sections += [_examples(evaluated), _seen(evaluated)]
     if rows:
         sections.append(_training(rows))
     sections += _network(evaluated.predictor)
@@ -229,6 +241,51 @@ def triptych(predictor: Predictor, dataset: Dataset, index: int) -> Triptych:
     mask = predictor.predict(sample.image).mask
     table = confusion_table(sample.mask, mask, classes=len(predictor.card.classes))
     return Triptych(sample.name, sample.image, sample.mask, mask, image_scores(table)[1])
+
+
+def _limit(evaluated: Evaluated) -> list[Section]:
+    """Return what resizing alone costs, where the network sees resized images."""
+    limit, reached = evaluated.values.get("resize_limit"), evaluated.values
+    if limit is None:
+        return []
+    rows = tuple((SCORES[name][0], limit[name], reached[name]) for name in LIMITED)
+    pairs = zip(limit["classes"], reached["classes"], strict=True)
+    each = tuple(
+        (best["name"], best["iou"], found["iou"], best["dice"], found["dice"])
+        for best, found in pairs
+    )
+    size = " × ".join(str(side) for side in evaluated.predictor.card.size)
+    text = (
+        f"The network sees each image resized to {size} pixels. Here the true masks themselves "
+        "were resized to that and back, as in training and prediction: this is what a network "
+        "scores that has learnt its targets perfectly. What is missing to 1 is lost before that; a "
+        'larger data.size, or windows at native resolution (data.fit = "crop"), loses '
+        "less."
+    )
+    columns = ("class", "IoU, at best", "IoU, reached", "Dice, at best", "Dice, reached")
+    tables = (
+        Table("The best this recipe can score", ("score", "at best", "reached"), rows),
+        Table("The best of each class", columns, each),
+    )
+    return [Section("Lost by resizing alone", text, tables)]
+
+
+def _seen(evaluated: Evaluated) -> Section:
+    """Return how images are stored, what is done to them, and the first batch of the training."""
+    stored = evaluated.values["input"]
+    text = (
+        f"The images are stored as {stored['dtype']}; over all of them the values go from "
+        f"{stored['lowest']:,} to {stored['highest']:,}. Normalisation: {stored['normalise']} "
+        f"({NORMALISED[stored['normalise']]})."
+    )
+    if evaluated.first_batch is None:
+        return Section("What the network sees", text)
+    caption = (
+        "The first windows that the training saw, with their masks on top: normalised, cut or "
+        "resized, and changed at random. Below each, its image and its smallest and largest value."
+    )
+    picture = Picture("The first batch", caption, evaluated.first_batch)
+    return Section("What the network sees", text, pictures=(picture,))
 
 
 def _training(rows: Sequence[Row]) -> Section:

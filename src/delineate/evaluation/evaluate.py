@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from delineate.bundle import Card
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError
 from delineate.evaluation.describe import HEADLINE, Evaluated, describe
 from delineate.evaluation.figures import confusion_matrix
+from delineate.evaluation.resize_limit import limit_table, resize_limit
 from delineate.evaluation.tally import BINS, Scored, histogram_of, score_image, summarise_images
 from delineate.files import write_whole
 from delineate.page import render
@@ -55,25 +57,38 @@ def evaluate(
     chosen = choose_part(dataset, folder, predictor.card.names, split=split)
     settings = Recipe.load(own.recipe) if own.recipe.is_file() else Recipe()
     boundary = settings.evaluation.boundary
-    images, histogram = _score(predictor, chosen.part, progress, boundary=boundary)
-    scores = summarise_images(images, histogram, predictor.card.names)
-    values = {"data": dataset.name, "split": chosen.split}
-    values |= {name: scores[name] for name in HEADLINE if name in scores}
+    tally = _score(predictor, chosen.part, progress, boundary=boundary)
     evaluated = Evaluated(
         predictor,
         chosen.whole,
         chosen.part,
         chosen.split,
-        images,
-        histogram,
-        values | scores,
+        tally.images,
+        tally.histogram,
+        _values(dataset.name, chosen, tally, predictor.card),
         known=chosen.known,
+        first_batch=own.batch.read_bytes() if own.batch.is_file() else None,
     )
     report = describe(evaluated, own.rows, cases=settings.evaluation.cases)
     target = Path(to) if to is not None else (folder if Run(folder).recipe.is_file() else None)
     if target is not None:
-        _write(Run(target), report, sum(image.table for image in images), predictor)
+        _write(Run(target), report, sum(image.table for image in tally.images), predictor)
     return report
+
+
+@dataclass
+class Tally:
+    """What is summed up over the images.
+
+    Attributes:
+        images: The scores of each.
+        histogram: Sum of their calibration histograms, float64 (bins, 3).
+        limits: Where the bundle resizes: the table of each that resizing alone gives.
+    """
+
+    images: list[Scored] = field(default_factory=list)
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros((BINS, 3)))
+    limits: list[np.ndarray] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -108,12 +123,13 @@ def choose_part(
     Raises:
         DataError: There is no such split, it is empty, or the data has other classes.
     """
-    if dataset.names and len(dataset.names) != len(classes):
+    said = dataset.description
+    if said.names and len(said.names) != len(classes):
         raise DataError(
-            f"{dataset.name} has {len(dataset.names)} classes, the network {len(classes)}.",
+            f"{dataset.name} has {len(said.names)} classes, the network {len(classes)}.",
             hint="Score it on data with the classes that it was trained on.",
         )
-    dataset = replace(dataset, names=classes)
+    dataset = replace(dataset, description=replace(said, names=classes))
     if not len(dataset):
         raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
     splits = _known_splits(dataset, run_of(folder))
@@ -147,17 +163,39 @@ def _known_splits(dataset: Dataset, run: Run) -> dict[str, str]:
 
 def _score(
     predictor: Predictor, part: Dataset, progress: Progress | None, *, boundary: bool
-) -> tuple[list[Scored], np.ndarray]:
-    histogram = np.zeros((BINS, 3))
-    images = []
+) -> Tally:
+    tally = Tally()
+    card, classes = predictor.card, len(predictor.card.classes)
     for sample in part:
         prediction = predictor.predict(sample.image)
-        classes = len(predictor.card.classes)
-        images.append(score_image(sample, prediction, classes=classes, boundary=boundary))
-        histogram += histogram_of(sample, prediction)
+        tally.images.append(score_image(sample, prediction, classes=classes, boundary=boundary))
+        tally.histogram += histogram_of(sample, prediction)
+        if card.fit == "resize":
+            tally.limits.append(limit_table(sample.mask, card.size, classes=classes))
         if progress:
-            progress(len(images), len(part))
-    return images, histogram
+            progress(len(tally.images), len(part))
+    return tally
+
+
+def _values(name: str, chosen: Choice, tally: Tally, card: Card) -> dict[str, Any]:
+    """Return all values of the report, by their names in the JSON, the headlines first."""
+    scores = summarise_images(tally.images, tally.histogram, card.names)
+    scores["input"] = _input(chosen.whole, card)
+    if tally.limits:
+        scores["resize_limit"] = resize_limit(tally.limits, card.names)
+    first = {key: scores[key] for key in HEADLINE if key in scores}
+    return {"data": name, "split": chosen.split, **first} | scores
+
+
+def _input(whole: Dataset, card: Card) -> dict[str, Any]:
+    """Return how images are stored and normalised, by names in the JSON."""
+    facts = whole.facts
+    return {
+        "normalise": card.normalisation,
+        "dtype": " and ".join(sorted({fact.dtype for fact in facts})),
+        "lowest": min(fact.lowest for fact in facts),
+        "highest": max(fact.highest for fact in facts),
+    }
 
 
 def _write(run: Run, report: Report, table: Any, predictor: Predictor) -> None:

@@ -101,7 +101,7 @@ def _bundle_rows(card: Card) -> Rows:
     facts: dict[str, Any] = {
         "members": ", ".join(member.file for member in card.members),
         "classes": ", ".join(card.names),
-        **{name: getattr(card, name) for name in ("channels", "dtype", "fit")},
+        **{name: getattr(card, name) for name in ("channels", "dtype", "normalisation", "fit")},
         "size": "×".join(str(side) for side in card.size),
         **{name: getattr(card, name) for name in ("stride", "output", "threshold", "precision")},
         **card.scores,

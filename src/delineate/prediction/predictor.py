@@ -12,6 +12,7 @@ from delineate.catalog import RUNTIMES, find
 from delineate.data.pipeline import adapt_channels
 from delineate.errors import BundleError, DataError
 from delineate.imaging import read_image
+from delineate.normalisation import normalise
 from delineate.prediction.prepare import Preparation, Runtime, to_mask
 
 
@@ -104,8 +105,8 @@ class Predictor:
                 f"{name} is {image.dtype}, the network was trained on {self.card.dtype}.",
                 hint=f"Give {self.card.dtype} pixels of the range that the training images have.",
             )
-        image = adapt_channels(image, self.card.channels, name)
         card = self.card
+        image = normalise(adapt_channels(image, card.channels, name), card.normalisation)
         preparation = Preparation(card.fit, card.size, card.stride, card.tile)
         found = [preparation.predict(image, runtime) for runtime in self.runtimes]
         probabilities: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))

@@ -44,7 +44,7 @@ class Preparation:
         """Return the probabilities of one image at its own size.
 
         Args:
-            image: (height, width, channels), pixel values as stored.
+            image: (height, width, channels) of the network's channels, normalised.
             runtime: The engine.
 
         Returns:

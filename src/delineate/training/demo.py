@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from delineate.data.check import check, write_report
+from delineate.data.checking.check import check, write_report
 from delineate.data.dataset import Dataset
-from delineate.data.synthetic import make_nuclei
+from delineate.data.synthetic.nuclei import make_nuclei
 from delineate.evaluation.evaluate import evaluate
 from delineate.recipe import Recipe
 from delineate.runs import Run

@@ -15,6 +15,7 @@ from delineate.errors import RecipeError
 from delineate.losses import SegmentationLoss
 from delineate.metrics import Scores
 from delineate.models.build import build_model, logits_model, stride_of
+from delineate.normalisation import require_fitting
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
 from delineate.recipe import Recipe
@@ -61,6 +62,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     """
     classes = len(dataset.classes)
     channels = recipe.data.channels or dataset.channels
+    require_fitting(recipe.data.normalise, channels=channels, dtype=dataset.dtype)
     card = make_card(dataset, recipe, channels)
     model = build_model(
         classes=classes,
@@ -115,6 +117,7 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int) -> Card:
         classes=tuple(Category(name=name, colour=colour) for name, colour in categories),
         channels=channels,
         dtype=str(dataset.dtype),  # type: ignore[arg-type]
+        normalisation=recipe.data.normalise,
         fit=recipe.data.fit,
         size=recipe.data.size,
         stride=stride_of(recipe.model),
@@ -136,6 +139,7 @@ def _training_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batche
         recipe.augment,
         seed=recipe.runtime.seed,
         per_image=recipe.data.crops_per_image if recipe.data.fit == "crop" else 1,
+        normalise=recipe.data.normalise,
     )
     return Batches(
         windows, batch_size=recipe.training.batch_size, seed=recipe.runtime.seed, shuffle=True
@@ -146,6 +150,10 @@ def _validation_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batc
     if "validation" not in dataset.splits:
         return None
     windows = ValidationWindows(
-        dataset.split("validation"), recipe.data.size, recipe.data.fit, channels
+        dataset.split("validation"),
+        recipe.data.size,
+        recipe.data.fit,
+        channels,
+        normalise=recipe.data.normalise,
     )
     return Batches(windows, batch_size=recipe.training.batch_size)

@@ -2,14 +2,17 @@
 
 import errno
 import json
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
+from delineate.data.checking.check import find_faults, require_sound
+from delineate.data.checking.inspection import inspect
 from delineate.data.dataset import Dataset
-from delineate.data.partition import describe_splits, partition, partition_as
+from delineate.data.splitting.partition import describe_splits, partition, partition_as
 from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.files import write_whole
@@ -19,11 +22,17 @@ from delineate.runs import Run, next_folder
 from delineate.training.chosen import chosen_callbacks
 from delineate.training.devices import environment, set_up
 from delineate.training.feeding import feed
+from delineate.training.first_batch import draw_first_batch
 from delineate.training.interrupt import StopRequest
-from delineate.training.parts import assemble
+from delineate.training.parts import Parts, assemble
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.watching import Pace, Progress, Watch
+
+Reading = Callable[[int, int], None]
+FINDINGS_TOLD = 5
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -34,6 +43,7 @@ def train(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     watch: Watch | None = None,
+    progress: Reading | None = None,
 ) -> Run:
     """Train a model and return its run.
 
@@ -47,12 +57,15 @@ def train(
         resume: Go on with the run in ``to``.
         callbacks: Any Keras callbacks.
         watch: Called a few times a second, and after each epoch.
+        progress: Called with (done, all) while the data is read.
 
     Raises:
         DelineateError: The data, the recipe or the run folder is not as it has to be.
         KeyboardInterrupt: A stop was asked for; everything is saved.
     """
     dataset.require_pairs()
+    if not resume:
+        _look_for_faults(dataset, recipe or Recipe.load("unet"), progress)
     run, dataset, recipe = _begin(dataset, recipe, to, resume=resume)
     set_up(recipe.runtime)
     parts = assemble(dataset, recipe)
@@ -61,7 +74,7 @@ def train(
         if resume:
             session.restore()
         else:
-            _describe(Run.create(run.folder), dataset, recipe)
+            _describe(Run.create(run.folder), parts, recipe)
         _run_epochs(session, watch)
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -74,6 +87,20 @@ def train(
         split = "validation" if parts.validation else "train"
         evaluate(run, dataset, split=split)
     return run
+
+
+def _look_for_faults(dataset: Dataset, recipe: Recipe, progress: Reading | None) -> None:
+    if recipe.data.check == "none":
+        return
+    if recipe.data.check == "refuse":
+        findings = require_sound(dataset, recipe, progress=progress)
+    else:
+        findings = find_faults(inspect(dataset, progress, recipe=recipe))
+    told = [finding for finding in findings if finding.level != "note"]
+    for finding in told[:FINDINGS_TOLD]:
+        _log.warning("%s %s: %s", finding.level, finding.code, finding.message)
+    if len(told) > FINDINGS_TOLD:
+        _log.warning("and %d more; 'delineate check' shows all", len(told) - FINDINGS_TOLD)
 
 
 def _run_epochs(session: Session, watch: Watch | None) -> None:
@@ -174,7 +201,10 @@ def _begin(
     return Run(folder), partition(dataset, recipe.data, seed=recipe.runtime.seed), recipe
 
 
-def _describe(run: Run, dataset: Dataset, recipe: Recipe) -> None:
+def _describe(run: Run, parts: Parts, recipe: Recipe) -> None:
+    dataset = parts.dataset
     write_whole(run.environment, json.dumps(environment(), indent=2) + "\n")
     write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
     write_whole(run.recipe, write_recipe(recipe))
+    sheet = draw_first_batch(parts.batches, dataset.colours, names=dataset.classes)
+    write_whole(run.batch, sheet)

@@ -4,10 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from delineate.data.describing.description import Description
 from delineate.data.records import Index
 from delineate.errors import DataError
 
-SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 
 
 @dataclass(frozen=True)
@@ -18,15 +25,16 @@ class Layout:
         name: The name in the table of layouts.
         summary: What such a folder looks like, in one line.
         refuse: Returns why a folder is not of this layout, or None where it is.
-        index: Returns the records of a folder, without reading pixels.
-        classes: The class names, where the layout fixes them.
+        index: Returns the records of a folder, without reading pixels; what is said about the data
+            comes with it.
+        asked: Whether the layout is used only where ``dataset.toml`` or the caller names it.
     """
 
     name: str
     summary: str
     refuse: Callable[[Path], str | None]
-    index: Callable[[Path], Index]
-    classes: tuple[str, ...] | None = None
+    index: Callable[[Path, Description], Index]
+    asked: bool = False
 
 
 def split_folders(folder: Path) -> dict[str, Path]:

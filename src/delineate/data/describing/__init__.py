@@ -1,0 +1,1 @@
+"""What is said about a data set in ``dataset.toml``."""

@@ -1,0 +1,87 @@
+"""Content hashes of files, kept as long as the files stay as they are.
+
+Reading tens of thousands of files again only to find them unchanged takes seconds. As in version
+control, a file counts as unchanged while the file system's size, number and times of it stay; one
+that was changed within the clock's grain of its hashing is read again.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from delineate.errors import ImageError
+from delineate.files import write_whole
+
+GRAIN_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
+
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class FileHashes:
+    """The SHA-256 of files.
+
+    Attributes:
+        path: Where they are kept; None: nowhere.
+        known: Stamp and hash by the file's absolute path.
+        fresh: Paths whose hash has been found since the last writing.
+    """
+
+    path: Path | None = None
+    known: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, path: Path) -> "FileHashes":
+        """Return the hashes that are kept in a file; none where it is missing or damaged."""
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+            known = {name: (_stamp(stamp), str(sha)) for name, (stamp, sha) in rows.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            known = {}
+        return cls(path, known)
+
+    def of(self, path: Path) -> str:
+        """Return the SHA-256 of a file's content, in hexadecimal.
+
+        Raises:
+            ImageError: The file cannot be read.
+        """
+        name = str(path.absolute())
+        try:
+            before = _stamp_of(path)
+            if name in self.known and self.known[name][0] == before:
+                return self.known[name][1]
+            content = path.read_bytes()
+        except OSError as error:
+            raise ImageError(
+                f"{path} cannot be read: {error.strerror or error}.",
+                hint="Check that the file exists and that you may read it.",
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if time.time_ns() - max(before[2:]) > GRAIN_NS:
+            self.known[name] = before, found
+            self.fresh.add(name)
+        return found
+
+    def keep(self) -> None:
+        """Write the hashes, where there are new ones.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        if self.path is not None and self.fresh:
+            write_whole(self.path, json.dumps(self.known), durable=False)
+            self.fresh.clear()
+
+
+def _stamp_of(path: Path) -> Stamp:
+    stat = path.stat()
+    return stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _stamp(values: list[int]) -> Stamp:
+    size, number, modified, changed = values
+    return size, number, modified, changed

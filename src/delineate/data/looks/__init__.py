@@ -1,0 +1,1 @@
+"""What one look at a record leaves: fingerprint and traits."""

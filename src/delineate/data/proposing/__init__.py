@@ -1,0 +1,1 @@
+"""A ``dataset.toml`` for what is found, with a reason for each guess."""

@@ -1,0 +1,1 @@
+"""A repaired copy of a damaged data set."""

@@ -1,0 +1,95 @@
+"""The splits of a data set: its own, or made from a seed."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from delineate.data.dataset import Dataset
+from delineate.data.splitting.splits import assign_splits
+from delineate.errors import DataError, RunError
+from delineate.recipe import Data
+
+
+def partition(dataset: Dataset, settings: Data, *, seed: int) -> Dataset:
+    """Return the data set with a split for each record.
+
+    The data's own splits stay. Where there are none, all three are made; where there is no
+    validation part, it is taken from the training images.
+
+    Raises:
+        DataError: There are too few images, no training images, or images that are in no split
+            beside some that are.
+    """
+    own = dataset.splits
+    _refuse_left_over(dataset, own)
+    if not own:
+        return _assign(dataset, dataset, settings, settings.test, seed)
+    if "train" not in own:
+        raise DataError(
+            f"{dataset.name} has the splits {', '.join(own)} but no training images.",
+            hint="Add a folder train/, or give the images without split folders.",
+        )
+    if "validation" in own or settings.validation == 0:
+        return dataset
+    return _assign(dataset, own["train"], settings, 0.0, seed)
+
+
+def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
+    """Return the data set with the splits of a run's ``dataset.json``.
+
+    Raises:
+        RunError: The data has changed since.
+    """
+    split_of = {
+        (item["name"], item["sha256"]): split
+        for split, items in stored["splits"].items()
+        for item in items
+    }
+    names = [record.name for record in dataset.records]
+    found = list(zip(names, dataset.hashes, strict=True))
+    if set(found) != split_of.keys():
+        raise RunError(
+            f"The data {dataset.name} is not what the run was begun with.",
+            hint="Resume with the unchanged data, or begin another run.",
+        )
+    return dataset.with_splits({name: split_of[name, content] for name, content in found})
+
+
+def describe_splits(dataset: Dataset) -> dict[str, Any]:
+    """Return what ``dataset.json`` holds: classes, and name and content hash by split."""
+    splits: dict[str, list[dict[str, str]]] = {}
+    for record, content in zip(dataset.records, dataset.hashes, strict=True):
+        splits.setdefault(str(record.split), []).append({"name": record.name, "sha256": content})
+    return {
+        "name": dataset.name,
+        "layout": dataset.layout,
+        "classes": list(dataset.classes),
+        "splits": splits,
+    }
+
+
+def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: int) -> Dataset:
+    with ThreadPoolExecutor() as pool:
+        prints = [seen.fingerprint for seen in pool.map(part.look, range(len(part)))]
+    assigned = assign_splits(
+        prints,
+        validation=settings.validation,
+        test=test,
+        seed=seed,
+        near_duplicates=settings.near_duplicates,
+        kinds=settings.kinds,
+        groups=[record.group for record in part.records],
+    )
+    splits = {record.name: record.split for record in whole.records if record.split}
+    names = [record.name for record in part.records]
+    return whole.with_splits(splits | dict(zip(names, assigned, strict=True)))
+
+
+def _refuse_left_over(dataset: Dataset, own: Mapping[str, Dataset]) -> None:
+    left = [record.name for record in dataset.records if record.split is None]
+    if own and left:
+        raise DataError(
+            f"{len(left)} images of {dataset.name}, such as {left[0]}, are in none of its splits: "
+            f"{', '.join(own)}.",
+            hint="Move them into a split, or all images out of them.",
+        )

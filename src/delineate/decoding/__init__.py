@@ -1,0 +1,1 @@
+"""From files to pixels as they are stored: formats, strictly; ``imaging`` makes images of them."""

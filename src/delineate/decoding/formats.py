@@ -1,0 +1,124 @@
+"""Which format a file has, and its pixels. Formats are told by content, not by name."""
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delineate.decoding import pictures, png, pnm, tiff
+from delineate.decoding.stored import DECODER_ERRORS, Stored
+from delineate.errors import ImageError
+
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+    | {".pbm", ".pgm", ".ppm", ".pnm"}
+)
+
+
+# What libraries raise where a file misleads them: the words are about their code, not the file.
+_SENSELESS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, struct.error)
+_LIBRARIES = {"PIL": "Pillow", "tifffile": "tifffile"}
+
+
+def decode(path: Path, content: bytes | None = None) -> Stored:
+    """Return the pixels of the one picture in a file.
+
+    Args:
+        path: The file.
+        content: All its bytes, where they were read before; nothing is read then.
+
+    Raises:
+        ImageError: The file is missing, damaged, too large (``MAX_PIXELS``), of no known format,
+            or holds several pictures, other colours or other values than whole numbers.
+    """
+    with _reading(path, content) as file:
+        stored: Stored = _format(file, path).load(file, path)
+        return stored
+
+
+def decode_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) in pixels of the upright picture, from the header of its file.
+
+    Raises:
+        ImageError: As for ``decode``, as far as the header tells.
+    """
+    with _reading(path, None) as file:
+        size: tuple[int, int] = _format(file, path).size(file, path)
+        return size
+
+
+def decode_floats(path: Path) -> NDArray[np.float32]:
+    """Return the floating-point numbers of a TIFF file: (height, width, channels), as stored.
+
+    They may be of any range, infinite, or not a number.
+
+    Raises:
+        ImageError: As for ``decode``; or the file holds whole numbers.
+    """
+    with _reading(path, None) as file:
+        if _format(file, path) is not tiff:
+            raise ImageError(
+                f"Image '{path}' holds no floating-point numbers, which only TIFF files can.",
+                hint="Read it as an image.",
+            )
+        with np.errstate(over="ignore"):
+            return tiff.load(file, path, floats=True).pixels.astype(np.float32)
+
+
+@contextmanager
+def _reading(path: Path, content: bytes | None) -> Iterator[BinaryIO]:
+    """Yield an open file; what decoders raise becomes the error that it is damaged."""
+    if content is None and not path.is_file():  # a pipe or a device would block
+        problem = "is not a regular file" if path.exists() else "does not exist"
+        raise ImageError(f"Image '{path}' {problem}.", hint="Check the path.")
+    try:
+        with io.BytesIO(content) if content is not None else path.open("rb") as file:
+            yield file
+    except PermissionError as error:
+        raise ImageError(
+            f"Image '{path}' may not be read.", hint="Change its permissions."
+        ) from error
+    except DECODER_ERRORS as error:
+        raise ImageError(
+            f"Image '{path}' is truncated or damaged ({_reason(error)}).",
+            hint="Replace the file by a good copy, or remove it.",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what is wrong, in our own words or in those of the library that found it."""
+    words = " ".join(str(error).split())[:120]
+    if isinstance(error, _SENSELESS) or not words:
+        return "its structure makes no sense"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    library = _LIBRARIES.get(module.partition(".")[0])
+    return f"{library}: {words}" if library else words
+
+
+def _format(file: BinaryIO, path: Path) -> ModuleType:
+    """Return the module whose ``load`` and ``size`` read an open file."""
+    head = file.read(12)
+    file.seek(0)
+    if not head:
+        raise ImageError(f"Image '{path}' is empty (0 bytes).", hint="Replace or remove it.")
+    if head.startswith(png.SIGNATURE):
+        return png
+    if head[:4] in tiff.SIGNATURES:
+        return tiff
+    if pictures.is_picture(head):
+        return pictures
+    if pnm.SIGNATURE.match(head):
+        return pnm
+    raise ImageError(
+        f"Image '{path}' is of no format that can be read (it starts with {head!r}).",
+        hint="Convert it to PNG, TIFF, JPEG, BMP, WebP, GIF or PPM.",
+    )

@@ -1,0 +1,114 @@
+"""JPEG, BMP, WebP and GIF files, which Pillow decodes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from delineate.decoding import bmp, gif
+from delineate.decoding.stored import (
+    FRAMES_APART,
+    STEPS,
+    Stored,
+    check_size,
+    exif_orientation,
+    quiet,
+    several,
+    split_alpha,
+    turned_size,
+    upright,
+)
+from delineate.errors import ImageError
+
+_RUN_LENGTHS = {1: 8, 2: 4}  # compression of a BMP -> bits
+
+
+def is_picture(head: bytes) -> bool:
+    """Return whether a file that starts with these 12 bytes is of a format read here."""
+    return _opener(head) is not None
+
+
+def load(file: BinaryIO, path: Path) -> Stored:
+    """Return the pixels of an open file.
+
+    Raises:
+        ImageError: It holds several pictures, is too large, or has colours of another kind.
+        Exception: Whatever Pillow raises where it is truncated or damaged.
+    """
+    picture, orientation = _open(file, path)
+    stored = from_pillow(picture, path)
+    _check_run_lengths(picture, file)
+    if "transparency" in picture.info:  # of a GIF: the index that is
+        stored = replace(stored, hidden=stored.pixels[..., 0] == picture.info["transparency"])
+    return upright(stored, orientation)
+
+
+def size(file: BinaryIO, path: Path) -> tuple[int, int]:
+    """Return (height, width) of the upright picture, without decoding its pixels.
+
+    Raises:
+        ImageError: It holds several pictures, or is too large.
+        Exception: Whatever Pillow raises where its header is damaged.
+    """
+    picture, orientation = _open(file, path)
+    return turned_size(picture.height, picture.width, orientation)
+
+
+def from_pillow(picture: Any, path: Path) -> Stored:
+    """Return what an open Pillow image holds, not yet turned upright.
+
+    Raises:
+        ImageError: It has colours of another kind than grey, palette, RGB and CMYK.
+        Exception: Whatever Pillow raises where the file is truncated or damaged.
+    """
+    picture.load()
+    if picture.mode in ("CMYK", "YCbCr"):
+        picture = picture.convert("RGB")
+    if picture.mode == "1":
+        return Stored(np.array(picture.convert("L"))[..., None], step=STEPS[1])
+    if picture.mode == "P":
+        palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return Stored(np.array(picture)[..., None], palette)
+    if picture.mode not in ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B"):
+        raise ImageError(
+            f"Image '{path}' has colours of kind '{picture.mode}'.", hint="Save it as grey or RGB."
+        )
+    pixels = np.array(picture).reshape(picture.height, picture.width, -1)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return split_alpha(pixels, pixels.shape[2] - 1) if pixels.shape[2] in (2, 4) else Stored(pixels)
+
+
+def _check_run_lengths(picture: Any, file: BinaryIO) -> None:
+    bits = _RUN_LENGTHS.get(picture.info.get("compression"))
+    if bits and isinstance(picture, BmpImageFile):
+        bmp.check(file, picture.width, picture.height, bits)
+
+
+def _opener(head: bytes) -> Any:
+    openers = {b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile, b"GIF8": GifImageFile}
+    for signature, opener in openers.items():
+        if head.startswith(signature):
+            return opener
+    return WebPImageFile if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
+
+
+def _open(file: BinaryIO, path: Path) -> tuple[Any, int]:
+    """Return an open Pillow image of one frame, and its orientation."""
+    # The classes are called by name: Image.open would try more formats, and has a lower limit.
+    opener = _opener(file.read(12))
+    if opener is GifImageFile:
+        gif.check(file, path)
+    file.seek(0)
+    with quiet():
+        picture = opener(file)
+    check_size(path, picture.height, picture.width)
+    if opener is WebPImageFile and picture.n_frames > 1:
+        raise several(path, f"an animation of {picture.n_frames} frames", FRAMES_APART)
+    # The method of the base class: another would decode the picture first.
+    return picture, exif_orientation(lambda: Image.Image.getexif(picture))

@@ -1,0 +1,176 @@
+"""Pixels as a file stores them, and what the readers of all formats share."""
+
+import logging
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from delineate.errors import ImageError
+
+MAX_PIXELS = 500_000_000
+MAX_VALUES = 4 * MAX_PIXELS
+
+# Images show grey of fewer than 8 bits as 0..255: bits -> factor from stored to shown.
+STEPS = {1: 255, 2: 85, 4: 17}
+
+# Hostile files make decoders raise nearly anything; each of these means that the file is broken.
+DECODER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    Image.DecompressionBombError,
+    cv2.error,
+    struct.error,
+    zlib.error,
+)
+
+ORIENTATION = 0x0112
+
+# How to take an animation apart, with ImageMagick.
+FRAMES_APART = "magick FILE -coalesce frame_%03d.png"
+
+# warnings.catch_warnings is not safe among threads, so what may warn runs one at a time.
+_QUIET = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Pixels of a file, upright and as they would be shown, and how they were stored.
+
+    Attributes:
+        pixels: (height, width, channels), without alpha; RGB order; the indices where there is a
+            palette. Channels are 1 or 3, or as many as a multispectral TIFF has.
+        palette: (colours, 3) uint8, or None.
+        hidden: (height, width) bool, where a pixel is not fully opaque; None where all are.
+        alpha: (height, width), the alpha channel as stored, of the type of ``pixels``; or None.
+        step: The factor from stored values to ``pixels``.
+        inverted: The file stores white as zero (``pixels`` are as shown all the same).
+    """
+
+    pixels: NDArray[Any]
+    palette: NDArray[np.uint8] | None = None
+    hidden: NDArray[np.bool_] | None = None
+    alpha: NDArray[Any] | None = None
+    step: int = 1
+    inverted: bool = False
+
+
+def split_alpha(pixels: NDArray[Any], channel: int) -> Stored:
+    """Return pixels without their alpha channel, which is kept beside them.
+
+    Args:
+        pixels: (height, width, channels) of whole numbers.
+        channel: The index of alpha.
+    """
+    alpha = np.ascontiguousarray(pixels[..., channel])
+    return with_alpha(np.delete(pixels, channel, axis=2), alpha)
+
+
+def with_alpha(pixels: NDArray[Any], alpha: NDArray[Any]) -> Stored:
+    """Return pixels and what their alpha channel hides."""
+    opaque = np.iinfo(alpha.dtype).max
+    hidden = None if alpha.min() == opaque else alpha < opaque
+    return Stored(pixels, hidden=hidden, alpha=alpha)
+
+
+def upright(stored: Stored, orientation: int) -> Stored:
+    """Return the pixels turned by an EXIF orientation (CIPA DC-008, tag 274), contiguous."""
+    if orientation == 1 and stored.pixels.flags.c_contiguous:
+        return stored
+    return Stored(
+        pixels=_turned(stored.pixels, orientation),
+        palette=stored.palette,
+        hidden=None if stored.hidden is None else _turned(stored.hidden, orientation),
+        alpha=None if stored.alpha is None else _turned(stored.alpha, orientation),
+        step=stored.step,
+        inverted=stored.inverted,
+    )
+
+
+def turned_size(height: int, width: int, orientation: int) -> tuple[int, int]:
+    """Return (height, width) after a turn by an EXIF orientation."""
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+def check_size(path: Path, height: int, width: int, channels: int = 1) -> None:
+    """Refuse a picture that would fill the memory, by what its header says.
+
+    Raises:
+        ImageError: It has more than ``MAX_PIXELS`` pixels, or ``MAX_VALUES`` values.
+    """
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"Image '{path}' claims {width} x {height} pixels; the limit is {MAX_PIXELS}.",
+            hint="Cut it into tiles.",
+        )
+    if height * width * channels > MAX_VALUES:
+        raise ImageError(
+            f"Image '{path}' claims {width} x {height} pixels of {channels} channels; the limit is "
+            f"{MAX_VALUES} values.",
+            hint="Cut it into tiles, or leave channels out.",
+        )
+
+
+def several(path: Path, what: str, command: str) -> ImageError:
+    """Return the error about a file that holds more than one picture."""
+    return ImageError(
+        f"Image '{path}' holds several pictures ({what}).",
+        hint=f"Save each frame or page as a file of its own, for example with '{command}'.",
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Pillow and tifffile from warning about what is odd in a file, and read all the same."""
+    logger = logging.getLogger("tifffile")
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, logger.disabled = logger.disabled, True
+        try:
+            yield
+        finally:
+            logger.disabled = before
+
+
+def exif_orientation(read: Callable[[], Image.Exif]) -> int:
+    """Return the orientation that EXIF data hold: 1 to 8; 1 where they hold none, or are broken.
+
+    Args:
+        read: Returns the data, or raises what Pillow raises.
+    """
+    try:
+        with quiet():
+            value = read().get(ORIENTATION, 1)
+    except DECODER_ERRORS:  # the picture may be good where its EXIF is not
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)

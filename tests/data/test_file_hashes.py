@@ -1,0 +1,77 @@
+import hashlib
+import json
+import os
+
+import pytest
+
+from delineate.data.file_hashes import GRAIN_NS, FileHashes
+from delineate.errors import ImageError
+
+LONG_AGO = 1_000_000_000  # seconds
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch):
+    """A file that was written longer ago than the clock's grain."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"one")
+    later = path.stat().st_ctime_ns + 2 * GRAIN_NS
+    monkeypatch.setattr("delineate.data.file_hashes.time.time_ns", lambda: later)
+    return path
+
+
+def sha(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_hash_is_that_of_the_content(old):
+    assert FileHashes().of(old) == sha(b"one")
+
+
+def test_an_unchanged_file_is_not_read_again(old, tmp_path, monkeypatch):
+    hashes = FileHashes(tmp_path / "kept.json")
+    hashes.of(old)
+    hashes.keep()
+    monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: pytest.fail("read again"))
+    assert FileHashes.open(tmp_path / "kept.json").known
+    monkeypatch.undo()
+    again = FileHashes.open(tmp_path / "kept.json")
+    monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: pytest.fail("read again"))
+    assert again.of(old) == sha(b"one")
+
+
+def test_a_changed_file_is_read_again_even_where_its_size_and_time_are_as_before(old):
+    hashes = FileHashes()
+    hashes.of(old)
+    before = old.stat()
+    old.write_bytes(b"two")
+    os.utime(old, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert hashes.of(old) == sha(b"two")
+
+
+def test_a_file_that_was_just_written_is_not_remembered(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"one")
+    hashes = FileHashes()
+    assert hashes.of(path) == sha(b"one")
+    assert hashes.known == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": [[1, 2], "x"]}', "null"])
+def test_damaged_hashes_are_forgotten(text, tmp_path):
+    (tmp_path / "kept.json").write_text(text)
+    assert FileHashes.open(tmp_path / "kept.json").known == {}
+
+
+def test_nothing_is_written_where_nothing_is_new(old, tmp_path):
+    hashes = FileHashes(tmp_path / "kept.json")
+    hashes.keep()
+    assert not (tmp_path / "kept.json").exists()
+    hashes.of(old)
+    hashes.keep()
+    assert list(json.loads((tmp_path / "kept.json").read_text())) == [str(old)]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"b\.png cannot be read"):
+        FileHashes().of(tmp_path / "b.png")
