@@ -76,9 +76,18 @@ def check_cost(kept: dict[str, Any]) -> str:
             for row in kept["rows"]
         ),
         "",
+        f"Of each image {kept_kib(kept['rows']):.0f} KiB stay in memory, whatever its size.",
+        "",
         note(kept, "bench/check.py stage1_train.zip FOLDER"),
     ]
     return "\n".join(lines) + "\n"
+
+
+def kept_kib(rows: list[dict[str, Any]]) -> float:
+    """Return by how much the memory grows with each image."""
+    few, many = (row for row in rows if row["time"] == "first" and "made" in row["data"])
+    counts = [int(row["data"].split()[0].replace(",", "")) for row in (few, many)]
+    return float((many["peak_mib"] - few["peak_mib"]) * 1024 / (counts[1] - counts[0]))
 
 
 def step_speed(kept: dict[str, Any]) -> str:
