@@ -62,6 +62,7 @@ RULES = {
     "D212": "delineate.data.checking.rules.masks:mostly_ignored",
     "D213": "delineate.data.checking.rules.labels:gaps_in_ids",
     "D214": "delineate.data.checking.rules.masks:inverted_masks",
+    "D215": "delineate.data.checking.rules.labels:numbers_of_objects",
     "D301": "delineate.data.checking.rules.splits:near_duplicates_across_splits",
     "D302": "delineate.data.checking.rules.splits:near_duplicates_found",
     "D303": "delineate.data.checking.rules.splits:leaking_groups",

@@ -1,5 +1,6 @@
 import errno
 import json
+import subprocess
 import sys
 
 import pytest
@@ -38,6 +39,23 @@ def test_an_error_becomes_two_lines_and_an_exit_code(capsys, error, code, told):
     assert told in captured.err
     assert captured.out == ""
     assert "Traceback" not in captured.err
+
+
+def test_a_reader_that_has_read_enough_is_no_error():
+    code = (
+        "from delineate.cli import output\n"
+        "with output.errors_told(trace=False):\n"
+        "    for _ in range(100_000):\n"
+        "        output.put({}, as_json=False, text='a line of text')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+    assert told == b""
+    assert process.returncode == 141
 
 
 def test_a_traceback_is_shown_when_asked_for(capsys):

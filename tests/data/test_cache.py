@@ -249,7 +249,7 @@ cache = Cache(folder / "cache")
 for _ in range(20):
     found = cache.get(record, content)
     assert int(found.instances.max()) == 2 and int(found.labels.sum()) == 56
-    for path in cache.folder.rglob("*[!k].json"):
+    for path in cache.folder.rglob("[!.]*[!k].json"):
         path.unlink(missing_ok=True)
 print(found.facts.objects)
 """

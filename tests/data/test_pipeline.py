@@ -132,6 +132,14 @@ def test_grey_is_repeated_and_other_channels_are_refused():
         adapt_channels(colour, 1, "x")
 
 
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_grey_is_no_image_of_dyes_or_bands(channels):
+    grey = np.zeros((2, 3, 1), np.uint8)
+    with pytest.raises(DataError, match=f"x has 1 channel, the network takes {channels}") as caught:
+        adapt_channels(grey, channels, "x")
+    assert "one file" in caught.value.hint
+
+
 def test_grey_images_become_windows_of_the_channels_that_are_asked_for():
     grey = numbered((20, 30), channels=1)
     assert training(grey, augment=STILL).window(0, 0)[0].shape == (16, 24, 3)

@@ -229,3 +229,20 @@ def test_a_channel_that_does_not_fit_the_others_is_named(tmp_path, other):
     mask = write(tmp_path / "mask.png", np.zeros((4, 5), np.uint8))
     with pytest.raises(DataError, match=r"c1\.png is .* cannot be a channel beside .*c0\.png"):
         decode(Record("x", paths, (mask,)))
+
+
+def test_numbers_of_objects_are_the_instances(tmp_path):
+    image = write(tmp_path / "image.png", noise(2, 3, 3))
+    numbers = np.array([[0, 700, 700], [3, 3, 0]], np.uint16)
+    found = decode(Record("x", (image,), (write(tmp_path / "mask.png", numbers),), "numbers"))
+    assert found.instances.tolist() == numbers.tolist()
+    assert found.labels.tolist() == [[0, 1, 1], [1, 1, 0]]
+    assert found.facts.objects == 2
+    assert found.facts.values == {0: 2, 1: 4}
+
+
+def test_a_colour_picture_holds_no_numbers_of_objects(tmp_path):
+    image = write(tmp_path / "image.png", noise(2, 3, 3))
+    mask = write(tmp_path / "mask.png", noise(2, 3, 3, seed=1))
+    with pytest.raises(DataError, match="is a colour picture, not a number for each object"):
+        decode(Record("x", (image,), (mask,), "numbers"))

@@ -38,8 +38,25 @@ def test_black_and_white_is_a_mask_of_two_values(tmp_path):
     picture.putpalette(bytes([0, 0, 0, 255, 255, 255]))
     picture.save(tmp_path / "a.gif", optimize=False)
     labels = read_labels(tmp_path / "a.gif")
-    np.testing.assert_array_equal(labels.values, IDS > 2)
-    assert labels.palette == {0: 0, 1: 0xFFFFFF}
+    np.testing.assert_array_equal(labels.values, np.where(IDS > 2, 255, 0))
+    assert labels.palette is None
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize("levels", [(0, 2, 5), (5, 0, 2), (255, 0, 0), (255, 255, 255)])
+def test_a_table_of_greys_is_grey_in_whatever_order_it_was_written(tmp_path, levels, optimize):
+    # Pillow renumbers grey masks when it writes them: 0, 2 and 5 become 0, 1 and 2.
+    masks = np.array(levels, np.uint8)[IDS % 3]
+    Image.fromarray(masks).save(tmp_path / "a.gif", optimize=optimize)
+    np.testing.assert_array_equal(read_values(tmp_path / "a.gif"), masks)
+    assert read_image(tmp_path / "a.gif").shape == (*masks.shape, 1)
+
+
+def test_white_before_black_is_not_turned_round(tmp_path):
+    picture = Image.fromarray((IDS <= 2).astype(np.uint8))
+    picture.putpalette(bytes([255, 255, 255, 0, 0, 0]))
+    picture.save(tmp_path / "a.gif", optimize=False)
+    np.testing.assert_array_equal(read_values(tmp_path / "a.gif"), np.where(IDS > 2, 255, 0))
 
 
 def test_a_transparent_index_is_a_label_but_no_colour(tmp_path):

@@ -297,6 +297,13 @@ def test_classes_may_have_other_names_in_the_data(tmp_path, data):
     assert [item["name"] for item in report.values["classes"]] == list(names)
 
 
+def test_the_same_classes_in_another_order_are_refused_and_never_scored_as_each_other(run):
+    image = np.zeros((8, 8), np.uint8)
+    swapped = (CLASSES[0], CLASSES[2], CLASSES[1])
+    with pytest.raises(DataError, match=f"'{CLASSES[2]}' as class 1, the network as class 2"):
+        evaluate(run, Dataset.from_arrays([image], [image], classes=swapped))
+
+
 def test_without_a_bundle_nothing_is_scored(tmp_path, data):
     with pytest.raises(BundleError):
         evaluate(tmp_path, data)

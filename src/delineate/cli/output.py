@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sys
 import time
 import traceback
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 
 def say(text: str = "") -> None:
@@ -18,8 +20,16 @@ def say(text: str = "") -> None:
 
 
 def put(values: Mapping[str, Any], *, as_json: bool, text: str) -> None:
-    """Give the result on stdout: one JSON object, or text for people."""
-    print(json.dumps(values) if as_json else text, flush=True)
+    """Give the result on stdout: one JSON object, or text for people.
+
+    A reader that has closed the pipe, as ``head`` does, ends the command like any other.
+    """
+    try:
+        print(json.dumps(values) if as_json else text, flush=True)
+    except BrokenPipeError:
+        # What is left in the buffer must not be written again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(PIPE_CLOSED) from None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from delineate.files import whole_file, write_whole
 
 # Part of every entry's name: to be raised whenever reading changes what it returns, or the
 # fingerprint what it finds.
-VERSION = "2"
+VERSION = "3"
 
 # What a file that is missing, cut short or no longer what it was makes a reader raise.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)

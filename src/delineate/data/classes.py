@@ -122,6 +122,8 @@ def _are_colours(found: set[int], description: Description) -> bool:
 
 def _of_numbers(found: set[int], description: Description) -> Encoding:
     names = description.names
+    if names is None and description.encoding == "objects":
+        names = ("background", "object")
     said = _said(description)
     rest = found - said.keys()
     two = names is None or len(names) == 2
@@ -270,5 +272,6 @@ def _no_class_ids(ids: list[int], names: tuple[str, ...] | None) -> DataError:
     return DataError(
         message,
         hint="Store class ids from 0, or 0 and 255, without smoothing, as PNG: JPEG and resizing "
-        "blend the values. Where they are numbers of objects, store 1 for every object.",
+        "blend the values. Where they are numbers of objects, write into dataset.toml:\n[masks]\n"
+        'encoding = "objects"',
     )

@@ -19,6 +19,8 @@ from delineate.errors import DataError
 from delineate.normalisation import Correction, correction
 from delineate.recipe import Augment
 
+COLOUR_CHANNELS = 3
+
 Window = tuple[np.ndarray, np.ndarray]
 Size = tuple[int, int]
 
@@ -189,7 +191,7 @@ class ValidationWindows:
 
 
 def adapt_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
-    """Return the image with the channels that the network takes; grey is repeated.
+    """Return the image with the channels that the network takes; grey is repeated for three.
 
     Args:
         image: (height, width, channels) of any type.
@@ -197,17 +199,30 @@ def adapt_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
         name: The image's name, for the error.
 
     Raises:
-        DataError: The image has other channels, and is not grey.
+        DataError: The image has other channels, and is not grey among colours.
     """
-    found = image.shape[2]
-    if found == channels:
-        return image
+    require_channels(image.shape[2], channels, name)
+    return image if image.shape[2] == channels else np.repeat(image, channels, axis=2)
+
+
+def require_channels(found: int, channels: int, name: str) -> None:
+    """Refuse an image whose channels are not the network's, nor grey for three.
+
+    Args:
+        found: The channels that it has.
+        channels: The channels that the network takes.
+        name: The image's name, for the error.
+
+    Raises:
+        DataError: It cannot be given to the network.
+    """
+    if found == channels or (found, channels) == (1, COLOUR_CHANNELS):
+        return
+    hint = "Give images with as many channels as the training images have."
     if found == 1:
-        return np.repeat(image, channels, axis=2)
-    raise DataError(
-        f"{name} has {found} channels, the network takes {channels}.",
-        hint="Give images with as many channels as the training images have.",
-    )
+        hint = f"Join the files of its {channels} channels into one file, or one array, in order."
+    has = "1 channel" if found == 1 else f"{found} channels"
+    raise DataError(f"{name} has {has}, the network takes {channels}.", hint=hint)
 
 
 def stack(windows: Sequence[Window]) -> Window:

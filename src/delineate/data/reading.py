@@ -93,6 +93,17 @@ def _read_one_hot(record: Record, image: np.ndarray) -> Decoded:
     return _with_facts(image, labels, None)
 
 
+def _read_numbers(record: Record, image: np.ndarray) -> Decoded:
+    found = read_labels(record.masks[0])
+    if found.colours is not None:
+        raise DataError(
+            f"The mask {record.masks[0]} is a colour picture, not a number for each object.",
+            hint='Store numbers, or say another encoding than "objects" in dataset.toml.',
+        )
+    _same_size(record, 0, found.values, _size(image))
+    return _with_facts(image, (found.values > 0).astype(np.uint8), found.values.astype(np.int32))
+
+
 def _read_objects(record: Record, image: np.ndarray) -> Decoded:
     instances, overlap = merge_objects(record, _size(image))
     return _with_facts(image, (instances > 0).astype(np.uint8), instances, overlap)
@@ -109,6 +120,7 @@ _READERS: dict[MaskParts, Callable[[Record, np.ndarray], Decoded]] = {
     "objects": _read_objects,
     "classes": _read_classes,
     "one-hot": _read_one_hot,
+    "numbers": _read_numbers,
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from delineate.data.describing.description import NOTHING_SAID, Description
 
 SPLITS = ("train", "validation", "test")
-MaskParts = Literal["whole", "objects", "classes", "one-hot"]
+MaskParts = Literal["whole", "objects", "classes", "one-hot", "numbers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,8 @@ class Record:
         images: The image's file, or one file for each of its channels; none for a sample in memory.
         masks: The mask's file or files.
         parts: What each mask file holds: "whole": the classes of all pixels; "objects": one object;
-            "classes": one class; "one-hot": a channel for each class.
+            "classes": one class; "one-hot": a channel for each class; "numbers": a number for each
+            object.
         ids: The class id of each mask file where it holds one class.
         split: "train", "validation", "test", or None where the data says nothing.
         group: What it must not be separated from: its patient, slide or video; None: it stands

@@ -37,10 +37,10 @@ class Labels:
 def read_labels(path: Path, content: bytes | None = None) -> Labels:
     """Return what a mask file stores, upright: numbers, or which of its colours.
 
-    A palette gives its indices, one bit gives 0 and 1, two and four bits their own values, grey of
-    8 or 16 bits is as it is. Wider whole numbers (label images) become uint16 where they fit. RGB
-    with three equal channels is grey. Transparency is left out where it says nothing that the
-    values do not say as well.
+    A palette gives its indices (that of a GIF in greys its levels), one bit gives 0 and 1, two and
+    four bits their own values, grey of 8 or 16 bits is as it is. Wider whole numbers (label images)
+    become uint16 where they fit. RGB with three equal channels is grey. Transparency is left out
+    where it says nothing that the values do not say as well.
 
     Args:
         path: The file.

@@ -46,6 +46,8 @@ def load(file: BinaryIO, path: Path) -> Stored:
     _check_run_lengths(picture, file)
     if "transparency" in picture.info:  # of a GIF: the index that is
         stored = replace(stored, hidden=stored.pixels[..., 0] == picture.info["transparency"])
+    if isinstance(picture, GifImageFile):
+        stored = _as_grey(stored)
     return upright(stored, orientation)
 
 
@@ -82,6 +84,14 @@ def from_pillow(picture: Any, path: Path) -> Stored:
     pixels = np.array(picture).reshape(picture.height, picture.width, -1)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return split_alpha(pixels, pixels.shape[2] - 1) if pixels.shape[2] in (2, 4) else Stored(pixels)
+
+
+def _as_grey(stored: Stored) -> Stored:
+    """Return a GIF whose table is all grey by its levels: writers renumber them as they like."""
+    table = stored.palette
+    if table is None or (table != table[:, :1]).any() or stored.pixels.max() >= len(table):
+        return stored
+    return replace(stored, pixels=table[:, 0][stored.pixels], palette=None)
 
 
 def _check_run_lengths(picture: Any, file: BinaryIO) -> None:

@@ -166,6 +166,18 @@ def exif_orientation(read: Callable[[], Image.Exif]) -> int:
     return value if value in range(1, 9) else 1
 
 
+def orientation_of(path: Path) -> int:
+    """Return the EXIF orientation of a file, 1 to 8; 1 where it has none, or is no picture."""
+    try:
+        with quiet():
+            picture = Image.open(path)
+        with picture:
+            # The method of the base class: another would decode the picture first.
+            return exif_orientation(lambda: Image.Image.getexif(picture))
+    except DECODER_ERRORS:
+        return 1
+
+
 def _turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation >= 5:
         array = array.swapaxes(0, 1)

@@ -1,7 +1,7 @@
 """Scores a bundle on a dataset, and writes the report."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,7 @@ def choose_part(
             f"{dataset.name} has {len(said.names)} classes, the network {len(classes)}.",
             hint="Score it on data with the classes that it was trained on.",
         )
+    _refuse_another_order(dataset.name, said.names or (), classes)
     dataset = replace(dataset, description=replace(said, names=classes))
     if not len(dataset):
         raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
@@ -139,6 +140,18 @@ def choose_part(
         split = unseen[0] if unseen else "all"
     part = whole if split == "all" else whole.split(split)
     return Choice(whole, part, split, bool(splits))
+
+
+def _refuse_another_order(data: str, names: Sequence[str], classes: Sequence[str]) -> None:
+    """Refuse data in which a class of the network bears the number of another one."""
+    for number, name in enumerate(names):
+        if name != classes[number] and name in classes:
+            raise DataError(
+                f"{data} has '{name}' as class {number}, the network as class "
+                f"{classes.index(name)}.",
+                hint="List the classes, and their colours, in the order of the network: "
+                f"{', '.join(classes)}; [masks] values in dataset.toml renumbers stored ids.",
+            )
 
 
 def run_of(folder: Path) -> Run:

@@ -10,7 +10,7 @@ import numpy as np
 from delineate.bundle import Card, Category, Member
 from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
-from delineate.data.pipeline import TrainingWindows, ValidationWindows
+from delineate.data.pipeline import TrainingWindows, ValidationWindows, require_channels
 from delineate.errors import RecipeError
 from delineate.losses import SegmentationLoss
 from delineate.metrics import Scores
@@ -58,11 +58,13 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
 
     Raises:
         UsageError: A name is not in its table, or settings do not go together.
-        DataError: The images are not alike.
+        DataError: The images are not alike, or have other channels than the recipe says.
     """
     classes = len(dataset.classes)
     channels = recipe.data.channels or dataset.channels
     require_fitting(recipe.data.normalise, channels=channels, dtype=dataset.dtype)
+    for record, facts in zip(dataset.records, dataset.facts, strict=True):
+        require_channels(facts.channels, channels, record.name)
     card = make_card(dataset, recipe, channels)
     model = build_model(
         classes=classes,

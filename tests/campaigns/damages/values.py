@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from tests.campaigns.damage import Case, Damage, copy_lines, fix, restore, say
+from tests.campaigns.damage import Damage, copy_lines, fix, restore, say
 from tests.campaigns.damages.files import plain
 from tests.campaigns.scenes import scenes
 from tests.campaigns.writing import (
@@ -86,12 +86,6 @@ def number_objects(root: Path) -> None:
         above += one.instances.max() + 40
 
 
-def as_two_classes(case: Case) -> Path:
-    """Write 1 where an object is."""
-    change_all(lambda labels: (labels > 0).astype(np.uint8))(case.folder)
-    return case.folder
-
-
 def smooth(mask: np.ndarray) -> np.ndarray:
     """Return 0 to 255 with soft borders."""
     return np.rint(ndimage.gaussian_filter(mask.astype(float), 0.8)).astype(np.uint8)
@@ -166,7 +160,7 @@ DAMAGES = {
         "(?i)object",
         two_classes,
         number_objects,
-        as_two_classes,
+        copy_lines,
     ),
     "sparse-greys": Damage(
         "Four classes are stored as the greys 0, 38, 75 and 113, so that people can see them.",

@@ -83,7 +83,7 @@ def test_a_file_with_a_mark_of_utf_8_is_read_as_others(tmp_path):
             "[classes]\nnames = ['a', 'b']\ncolours = ['#ff0000']",
             "there are 1 colours for 2 names",
         ),
-        ("[masks]\nencoding = 'rgb'", "should be 'ids', 'binary', 'colours' or 'one-hot'"),
+        ("[masks]\nencoding = 'rgb'", "'colours', 'one-hot' or 'objects'"),
         ("[masks]\nignore = [-1]", "-1 is neither a number"),
         ("[masks]\nignore = [65536]", "65536 is neither a number"),
         ("[masks.values]\nred = 'car'", "'red' is neither"),
@@ -183,3 +183,12 @@ def test_the_examples_of_the_page_are_read():
     assert len(said) >= 3
     assert said[0].class_id("road") == 2
     assert NOTHING_SAID not in said
+
+
+def test_a_group_without_a_name_is_none():
+    assert Description(group_pattern=r"^([a-z]*)").group_of("12") is None
+
+
+def test_a_file_of_nothing_but_brackets_is_refused():
+    with pytest.raises(DataError, match="brackets within brackets"):
+        parse_description("a = " + "[" * 9999)

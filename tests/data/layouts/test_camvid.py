@@ -96,3 +96,35 @@ def test_other_folders_are_refused(tmp_path, files):
 )
 def test_the_names_of_the_four_drives_are_known(name, ours):
     assert camvid.is_camvid(name) == ours
+
+
+@pytest.mark.parametrize(
+    ("line", "held_out"),
+    [
+        ("b 2.png", "b 2"),
+        ("b 2", "b 2"),
+        ("day.1", "day.1"),
+        ("day.1.png", "day.1"),
+        ("night/c.png", "night/c"),
+        ("images/night/c.png", "night/c"),
+        ("images\\night\\c", "night/c"),
+    ],
+)
+def test_the_list_names_files_with_spaces_dots_and_folders(tmp_path, line, held_out):
+    stems = ["a", "b 2", "day.1", "night/c"]
+    lay(tmp_path, [f"images/{stem}.png" for stem in stems])
+    lay(tmp_path, [f"labels/{stem}_L.png" for stem in stems])
+    found = index(lay(tmp_path, [f"valid.txt={line}\n"]))
+    assert [name for name, split in splits_of(found).items() if split == "validation"] == [
+        f"validation/{held_out}"
+    ]
+    assert found.notes == ()
+
+
+def test_lines_of_the_list_that_name_no_image_are_noted(tmp_path):
+    files = ["images/a.png", "labels/a_L.png", "valid.txt=a.png\n.\nlost.png\n"]
+    found = index(lay(tmp_path, files))
+    assert splits_of(found) == {"validation/a": "validation"}
+    assert found.notes == (
+        f"{tmp_path / 'valid.txt'} names 2 files that are no images with masks: ['.'].",
+    )

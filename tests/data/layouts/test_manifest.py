@@ -139,3 +139,10 @@ def test_other_tables_are_no_list_of_pairs(tmp_path, text):
 def test_a_table_in_another_coding_is_no_list_of_pairs(tmp_path):
     (tmp_path / "table.csv").write_bytes("image,mask,größe\n".encode("latin-1"))
     assert manifest.find_manifests(tmp_path) == []
+
+
+def test_a_quotation_mark_that_is_not_closed_is_refused_at_its_line(tmp_path):
+    rows = ["image,mask", "photos/a.png,truth/a.png", '"photos/b.png,truth/b.png']
+    with pytest.raises(DataError, match=r"pairs.csv, line 3: the row that begins here") as caught:
+        index(tmp_path, *rows, *["photos/c.png,truth/c.png"] * 9000)
+    assert "Close the quotation marks" in caught.value.hint

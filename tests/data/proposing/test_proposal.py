@@ -329,3 +329,20 @@ def test_the_void_of_camvid_is_a_guess_from_its_names(real_data, tmp_path):
     assert "Nothing in the folder says so" in text
     assert 255 in dataset[0].mask
     assert dataset[0].mask[dataset[0].mask < 255].max() <= 10
+
+
+def test_colours_of_other_classes_than_those_that_are_proposed_are_left_out(tmp_path):
+    lay(tmp_path, ["class_dict.csv=name,r,g,b\nsky,0,0,0\ncar,255,0,0\n"])
+    fill(tmp_path, columns(0, 64, 128), columns(128, 64, 0))
+    _, said, after = proposed(tmp_path)
+    assert (said.colours, said.values) == (None, {0: "sky", 64: "car", 128: "class 2"})
+    assert after.classes == ("sky", "car", "class 2")
+
+
+def test_a_note_with_a_line_break_stays_a_comment(tmp_path):
+    root = tmp_path / "a\nlayout = 7"
+    fill(root, columns(0, 1), columns(1, 0))
+    lay(root, ["class_dict.csv=name,r,g,b\nsky,0,0,0\ncar,255,0,0\n"])
+    text, said, _ = proposed(root)
+    assert said.layout == "folders"
+    assert "\nlayout = 7" not in text

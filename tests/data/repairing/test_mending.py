@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from delineate.data.repairing.mending import FloatRange, exif_of, turn
+from delineate.data.repairing.mending import FloatRange, turn
+from delineate.decoding.stored import orientation_of
 from delineate.imaging import read_image
 
 
@@ -16,7 +17,7 @@ def test_an_orientation_turns_an_array_as_pillow_turns_the_file(tmp_path, orient
     path = tmp_path / f"a.{suffix}"
     lossless = {"lossless": True} if suffix == "webp" else {}
     Image.fromarray(cells).save(path, exif=exif, **lossless)
-    assert exif_of(path) == orientation
+    assert orientation_of(path) == orientation
     with Image.open(path) as picture:
         expected = np.asarray(ImageOps.exif_transpose(picture).convert("L"), int)
     assert np.abs(turn(cells, orientation) - expected).max() < 12
@@ -28,13 +29,13 @@ def test_a_tiff_file_is_turned_as_it_is_read(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(cells).save(tmp_path / "a.tif", exif=exif)
-    assert exif_of(tmp_path / "a.tif") == orientation
+    assert orientation_of(tmp_path / "a.tif") == orientation
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], turn(cells, orientation))
 
 
 def test_what_has_no_orientation_is_upright(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    assert exif_of(tmp_path / "broken.png") == exif_of(tmp_path / "missing.png") == 1
+    assert orientation_of(tmp_path / "broken.png") == orientation_of(tmp_path / "missing.png") == 1
 
 
 def test_floating_point_values_fill_16_bits_and_what_is_no_number_gets_the_nearest_end():

@@ -451,3 +451,49 @@ def test_the_colours_of_palettes_are_kept(tmp_path):
         write_png(root / "masks" / f"{number}.png", ids_of(number, 3), [BLACK, RED, GREEN])
     _, copy = mended(root, tmp_path / "copy")
     assert copy.colours == (BLACK, RED, GREEN)
+
+
+def test_objects_whose_files_have_one_name_stay_several(tmp_path):
+    root, rows = tmp_path / "data", ["image,mask"]
+    for number in range(3):
+        save(root / "images" / f"{number}.png", image_of(number))
+        for label in (1, 2):
+            mask = (ids_of(number, 3) == label).astype(np.uint8) * 255
+            save(root / f"object{label}" / f"{number}.png", mask)
+            rows.append(f"images/{number}.png,object{label}/{number}.png")
+    (root / "pairs.csv").write_text("\n".join(rows))
+    _, copy = mended(root, tmp_path / "copy")
+    assert [facts.objects for facts in copy.facts] == [2, 2, 2]
+    for before, after in zip(Dataset.open(root, cache=False), copy, strict=True):
+        np.testing.assert_array_equal(after.instances, before.instances)
+
+
+def test_classes_that_are_shown_in_one_colour_are_copied_without_colours(tmp_path):
+    root = tmp_path / "data"
+    for number in range(4):
+        picture = Image.fromarray(ids_of(number, 3))
+        picture.putpalette([*BLACK, *RED, *RED])
+        save(root / "images" / f"{number}.png", image_of(number, 3))
+        save(root / "masks" / f"{number}.png", picture)
+    _, copy = mended(root, tmp_path / "copy")
+    assert len(copy.classes) == 3
+    np.testing.assert_array_equal(copy[0].mask, ids_of(0, 3))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'values = { "1" = "ignore" }',
+        'values = { "0" = 1, "1" = 0 }',
+        'ignore = [0]\nvalues = { "#000000" = 0 }',
+    ],
+)
+def test_objects_that_are_said_to_be_something_else_are_copied_as_class_ids(tmp_path, said):
+    root = tmp_path / "data"
+    for number in range(4):
+        save(root / "images" / f"{number}.png", image_of(number))
+        save(root / "masks" / str(number) / "a.png", ids_of(number) * 255)
+    (root / "dataset.toml").write_text(f"[masks]\n{said}\n")
+    _, copy = mended(root, tmp_path / "copy")
+    for before, after in zip(Dataset.open(root, cache=False), copy, strict=True):
+        np.testing.assert_array_equal(after.mask, before.mask)

@@ -23,6 +23,7 @@ def pictures(count, seed=0):
 
 
 POOL = pictures(60)
+ALIKE = [replace(POOL[0], digest=str(number)) for number in range(9)]
 
 
 def of_kinds(kinds):
@@ -169,18 +170,35 @@ def test_an_unwanted_split_is_empty():
 @pytest.mark.parametrize(
     ("fingerprints", "changes", "units"),
     [
-        ([], {}, 0),
-        (POOL[:2], {}, 2),
-        (POOL[:9], {"groups": ["a"] * 8 + ["b"]}, 2),
-        ([replace(POOL[0], digest=str(i)) for i in range(9)], {"near_duplicates": "together"}, 1),
-        (of_kinds([0, 1] * 5), {"kinds": "together"}, 2),
+        ([], {}, "0 units"),
+        (POOL[:2], {}, "2 units"),
+        (POOL[:9], {"groups": ["a"] * 8 + ["b"]}, "2 units"),
+        (ALIKE, {"near_duplicates": "together"}, "1 unit"),
+        (of_kinds([0, 1] * 5), {"kinds": "together"}, "2 units"),
     ],
     ids=["none", "two", "groups", "duplicates", "kinds"],
 )
 def test_fewer_units_than_splits_are_refused_with_their_number(fingerprints, changes, units):
-    with pytest.raises(DataError, match=f"form {units} units .* 3 splits") as caught:
+    with pytest.raises(DataError, match=f"form {units} that .* 3 splits") as caught:
         split(fingerprints, **changes)
-    assert "near_duplicates" in caught.value.hint
+    assert "share of validation or test" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("fingerprints", "changes", "told"),
+    [
+        (POOL[:2], {}, {"give more images"}),
+        (POOL[:9], {"groups": ["a"] * 8 + ["b"]}, {"groups"}),
+        (ALIKE, {"near_duplicates": "together"}, {"near_duplicates"}),
+        (of_kinds([0, 1] * 5), {"kinds": "together"}, {"kinds"}),
+    ],
+    ids=["few", "groups", "duplicates", "kinds"],
+)
+def test_the_hint_names_only_what_keeps_the_images_together(fingerprints, changes, told):
+    with pytest.raises(DataError) as caught:
+        split(fingerprints, **changes)
+    words = {"give more images", "groups", "near_duplicates", "kinds"}
+    assert {word for word in words if word in caught.value.hint} == told
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from delineate.data.checking.tiles import (
     shown_mask,
 )
 from delineate.data.dataset import Dataset
-from delineate.data.looks.alignment import TURNS, measure_alignment
+from delineate.data.looks.alignment import TURNS, border_of, measure_alignment
 from delineate.data.reading import read_channels
 from delineate.data.records import Record
 from delineate.data.windows import plain_window
@@ -270,10 +270,7 @@ def best_turn(image: np.ndarray, found: Labels) -> tuple[int, np.ndarray]:
 
 
 def _fit(image: np.ndarray, labels: np.ndarray) -> float:
-    border = np.zeros(labels.shape, bool)
-    border[1:] |= labels[1:] != labels[:-1]
-    border[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    return (measure_alignment(image, border) or (0.0,))[0]
+    return (measure_alignment(image, border_of(labels)) or (0.0,))[0]
 
 
 def _at_the_recipes_size(scene: Scene, finding: Finding) -> Iterator[Drawing]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from delineate.data.reading import read_channels
 from delineate.data.records import Record
-from delineate.decoding.stored import DECODER_ERRORS, exif_orientation, quiet
+from delineate.decoding.stored import orientation_of
 from delineate.errors import BlendedError, DataError, ImageError
 from delineate.imaging import read_image, read_size
 
@@ -98,10 +97,4 @@ def _size_fault(record: Record, error: DataError) -> Fault:
 
 def _has_turn(path: Path) -> bool:
     """Return whether an EXIF orientation swaps a picture's height and width."""
-    try:
-        with quiet():
-            picture = Image.open(path)
-        with picture:
-            return exif_orientation(lambda: Image.Image.getexif(picture)) >= 5
-    except DECODER_ERRORS:
-        return False
+    return orientation_of(path) >= 5

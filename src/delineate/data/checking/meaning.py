@@ -345,7 +345,7 @@ def _complete(encoding: Encoding, inspection: Inspection) -> Encoding:
         for value in found
         if value < COLOUR and colour_value(colour_of(value)) in encoding.values
     }
-    return replace(encoding, values={**encoding.values, **greys})
+    return replace(encoding, values={**greys, **encoding.values})
 
 
 def _white(inspection: Inspection, encoding: Encoding) -> frozenset[str]:

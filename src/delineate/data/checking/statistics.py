@@ -20,6 +20,7 @@ _PARTS = {
     "objects": "one file for each object",
     "classes": "one file for each class",
     "one-hot": "a channel for each class",
+    "numbers": "a number for each object",
 }
 
 

@@ -25,7 +25,7 @@ PLACEHOLDERS = {
     "masks": ("{stem}", "{split}", "{class}"),
 }
 
-MaskEncoding = Literal["ids", "binary", "colours", "one-hot"]
+MaskEncoding = Literal["ids", "binary", "colours", "one-hot", "objects"]
 RGB = tuple[int, int, int]
 _Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -39,7 +39,8 @@ class Description:
         names: Class names, background first.
         colours: The colour of each class.
         encoding: "ids": numbers are class ids; "binary": dark is background, bright is foreground;
-            "colours": each colour is a class; "one-hot": a channel for each class.
+            "colours": each colour is a class; "one-hot": a channel for each class; "objects": a
+            number for each object, 0 where there is none.
         values: The class, by name or id, of stored values (numbers, or ``colour_value``); other
             numbers are class ids. "ignore": they do not count.
         ignore: Stored values that never count.
@@ -106,7 +107,7 @@ class Description:
         if self.group_pattern is None:
             return None
         found = re.search(self.group_pattern, name)
-        return found[1] if found else None
+        return (found[1] or None) if found else None  # a group without a name is none
 
 
 NOTHING_SAID = Description()
@@ -181,6 +182,11 @@ def parse_description(text: str, origin: str = FILE) -> Description:
     except tomllib.TOMLDecodeError as error:
         raise DataError(
             f"{origin} is not valid TOML: {error}.", hint="Correct the line that is named."
+        ) from error
+    except RecursionError as error:
+        raise DataError(
+            f"{origin} has brackets within brackets, too many to be read.",
+            hint="Write it anew; 'delineate check --write' proposes one.",
         ) from error
     except ValidationError as error:
         raise _explain(error, origin) from error

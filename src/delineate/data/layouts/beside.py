@@ -8,7 +8,7 @@ from pathlib import Path
 from delineate.data.describing.description import Description
 from delineate.data.layouts.colour_table import read_table
 from delineate.data.layouts.files import Files, by_name, join_channels, named_files
-from delineate.data.layouts.layout import Layout, split_folders
+from delineate.data.layouts.layout import OBJECTS, Layout, split_folders
 from delineate.data.layouts.manifest import find_manifests
 from delineate.data.layouts.pairing import join, pair
 from delineate.data.records import Index, MaskParts
@@ -29,7 +29,6 @@ ENDINGS = (
 )
 IMAGE_ENDINGS = ("", "_sat", "_image", "_img")
 SHARE = 0.25  # of the files that must be in pairs, so that a stray pair makes no data set
-OBJECTS = Description(names=("background", "object"))
 
 _Named = dict[str, tuple[Path, ...]]
 

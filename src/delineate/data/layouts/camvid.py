@@ -13,7 +13,7 @@ from pathlib import Path
 
 from delineate.data.describing.description import Description
 from delineate.data.layouts.colour_table import read_table
-from delineate.data.layouts.files import Files, by_name, images_below
+from delineate.data.layouts.files import Files, by_name, images_below, is_image
 from delineate.data.layouts.layout import Layout, split_folders
 from delineate.data.layouts.manifest import find_manifests
 from delineate.data.layouts.pairing import join, make_record, pair
@@ -141,12 +141,29 @@ def _with_splits(found: Index, folder: Path, description: Description) -> Index:
     if not path.is_file():
         return found
     try:
-        lines = path.read_text(encoding="utf-8-sig").split()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint="Save it as UTF-8.") from error
-    held_out = {Path(line).with_suffix("").name for line in lines}
+    names = {record.name for record in found.records}
+    listed = {line.strip(): _listed_name(line.strip(), names) for line in lines if line.strip()}
+    strangers = [line for line, name in listed.items() if name is None]
+    note = f"{path} names {len(strangers)} files that are no images with masks: {strangers[:1]}."
+    held_out = {name for name in listed.values() if name is not None}
     records = tuple(_in_split(record, held_out, description) for record in found.records)
-    return replace(found, records=records)
+    notes = (*found.notes, note) if strangers else found.notes
+    return replace(found, records=records, notes=notes)
+
+
+def _listed_name(line: str, names: Collection[str]) -> str | None:
+    """Return the name of the record that a line of a list means; None where there is none.
+
+    The line may have a suffix, and folders above that of the images.
+    """
+    parts = [part for part in line.replace("\\", "/").split("/") if part]
+    if parts and is_image(parts[-1]):
+        parts[-1] = parts[-1].rpartition(".")[0]
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if end in names), None)
 
 
 def _in_split(record: Record, held_out: Collection[str], description: Description) -> Record:

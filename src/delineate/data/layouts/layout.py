@@ -8,6 +8,8 @@ from delineate.data.describing.description import Description
 from delineate.data.records import Index
 from delineate.errors import DataError
 
+# The classes where each mask file is one object, and nobody names them.
+OBJECTS = Description(names=("background", "object"))
 SPLIT_FOLDERS = {
     "train": "train",
     "val": "validation",

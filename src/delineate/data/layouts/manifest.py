@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from delineate.data.describing.description import Description
 from delineate.data.layouts.colour_table import read_table
 from delineate.data.layouts.files import is_image
-from delineate.data.layouts.layout import SPLIT_FOLDERS, Layout
+from delineate.data.layouts.layout import OBJECTS, SPLIT_FOLDERS, Layout
 from delineate.data.layouts.pairing import make_record
 from delineate.data.records import Index, MaskParts, Record, Unpaired
 from delineate.errors import DataError
@@ -27,7 +27,6 @@ COLUMNS = {
 }
 DELIMITERS = ",;\t"
 SEPARATOR = "|"
-OBJECTS = Description(names=("background", "object"))
 
 
 @dataclass
@@ -117,12 +116,21 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     header = text.partition("\n")[0].rstrip("\r")
     delimiter = max(DELIMITERS, key=lambda mark: len(_columns(header, mark)))
     places = _columns(header, delimiter)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    next(reader)
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            values = {name: _cell(cells, place) for name, place in places.items()}
-            yield f"{path}, line {reader.line_num}", values
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 0
+    try:
+        next(reader)
+        line = reader.line_num
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                values = {name: _cell(cells, place) for name, place in places.items()}
+                yield f"{path}, line {reader.line_num}", values
+            line = reader.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {line + 1}: the row that begins here cannot be read: {error}.",
+            hint='Close the quotation marks, and double those within: "a ""b"".png".',
+        ) from error
 
 
 def _cell(cells: list[str], place: int) -> str:

@@ -4,12 +4,10 @@ from pathlib import Path
 
 from delineate.data.describing.description import Description
 from delineate.data.layouts.files import Files, folders_below, images_below
-from delineate.data.layouts.layout import Layout
+from delineate.data.layouts.layout import OBJECTS, Layout
 from delineate.data.layouts.pairing import pair
 from delineate.data.layouts.parts import index_parts, refuse_other_kinds
 from delineate.data.records import Index, Unpaired
-
-NAMES = Description(names=("background", "object"))
 
 
 def refuse(folder: Path) -> str | None:
@@ -30,7 +28,7 @@ def index(folder: Path, description: Description) -> Index:
         wanted = "folder of masks"
         return pair(images, masks, description, split=split, parts="objects", wanted=wanted)
 
-    return index_parts(folder, index_part, NAMES)
+    return index_parts(folder, index_part, OBJECTS)
 
 
 def _objects(folder: Path) -> Files:

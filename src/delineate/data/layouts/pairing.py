@@ -14,6 +14,8 @@ from delineate.data.records import Index, MaskParts, Record, Unpaired
 
 FEW = 50
 NEIGHBOURS = 10
+# What a whole mask holds, where dataset.toml says how it is encoded.
+_PARTS: dict[str | None, MaskParts] = {"one-hot": "one-hot", "objects": "numbers"}
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,8 @@ def make_record(
 ) -> Record:
     """Return a record that is named after its split too, in the group that is said."""
     name = f"{split}/{name}" if split else name
-    if parts == "whole" and description.encoding == "one-hot":
-        parts = "one-hot"
+    if parts == "whole":
+        parts = _PARTS.get(description.encoding, parts)
     return Record(name, images, masks, parts, ids, split=split, group=description.group_of(name))
 
 

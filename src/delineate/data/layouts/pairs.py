@@ -20,13 +20,11 @@ from delineate.data.layouts.files import (
     image_files,
     join_channels,
 )
-from delineate.data.layouts.layout import Layout
+from delineate.data.layouts.layout import OBJECTS, Layout
 from delineate.data.layouts.pairing import alone, join, pair
 from delineate.data.layouts.patterns import Match, Pattern, make_pattern
 from delineate.data.records import Index, MaskParts, Unpaired
 from delineate.errors import DataError
-
-OBJECTS = Description(names=("background", "object"))
 
 
 @dataclass(frozen=True)

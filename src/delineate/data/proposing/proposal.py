@@ -1,17 +1,15 @@
 """A ``dataset.toml`` for a folder: what is recognised, with the reason of each guess."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from delineate.data.checking.inspection import Inspection
-from delineate.data.checking.rules.partners import NearMiss, find_near_miss
+from delineate.data.checking.rules.partners import find_near_miss, find_patterns
 from delineate.data.checking.rules.sequences import PATTERN
 from delineate.data.describing.description import FILE, Description
 from delineate.data.describing.text import describe
-from delineate.data.layouts.layout import SPLIT_FOLDERS
 from delineate.data.proposing.pixel_size import read_pixel_size
 from delineate.data.proposing.proposed_classes import Proposal, propose_classes
 from delineate.data.records import SPLITS, Record
@@ -64,7 +62,8 @@ def propose(inspection: Inspection) -> str:
     found = propose_classes(inspection)
     found = _with_pairing(found, inspection, dataset.folder)
     found = _with_pixels(found, dataset.records)
-    notes = "".join(f"# {line}\n" for line in dataset.notes)
+    # A path in a note may break the line.
+    notes = "".join(f"# {' '.join(note.split())}\n" for note in dataset.notes)
     text = describe(found.said, comments=found.comments)
     groups = "" if found.said.groups or found.said.group_pattern else _groups(dataset.records)
     pixels = "" if found.said.pixel_size else PIXELS
@@ -102,11 +101,12 @@ def _with_pairing(found: Proposal, inspection: Inspection, folder: Path) -> Prop
     dataset = inspection.dataset
     miss = find_near_miss(dataset.unpaired)
     # Patterns hold for all files: those that are pairs already would be none.
-    if miss is None or miss.change is None or len(dataset) or found.said.masks:
+    patterns = find_patterns(miss, folder) if miss else None
+    if miss is None or patterns is None or len(dataset) or found.said.masks:
         said = replace(found.said, layout=dataset.layout)
         why = f"Recognised from the folder: {len(dataset)} images with masks."
         return Proposal(said, {**found.comments, "layout": why})
-    images, masks = _patterns(miss, folder)
+    images, masks = patterns
     why = (
         f"guess: the names of {len(miss.pairs)} images and their masks differ {miss.difference}, "
         f"such as {_below(miss.pairs[0][0].path, folder)} and "
@@ -114,33 +114,6 @@ def _with_pairing(found: Proposal, inspection: Inspection, folder: Path) -> Prop
     )
     said = replace(found.said, layout="pairs", images=images, masks=masks)
     return Proposal(said, {**found.comments, "pairing": why})
-
-
-def _patterns(miss: NearMiss, folder: Path) -> tuple[str, str]:
-    """Return the patterns of the images and of the masks that one change parts."""
-    change = miss.change
-    if change is None:
-        raise ValueError("a change within the names has no pattern")
-    images = [image.path for image, _ in miss.pairs]
-    masks = [mask.path for _, mask in miss.pairs]
-    return _pattern(images, change.image, folder), _pattern(masks, change.mask, folder)
-
-
-def _pattern(paths: Sequence[Path], ends: tuple[str, str], folder: Path) -> str:
-    places = {_place(path, folder) for path in paths}
-    # {stem} may span folders, but not where something stands before it in the name.
-    place = _place(paths[0], folder) if ends[0] else os.path.commonpath(places)
-    suffixes = {path.suffix for path in paths}
-    suffix = suffixes.pop() if len(suffixes) == 1 else ".*"
-    name = f"{ends[0]}{{stem}}{ends[1]}{suffix}"
-    return name if place in ("", ".") else f"{place}/{name}"
-
-
-def _place(path: Path, folder: Path) -> str:
-    """Return the folder of a file below the data's folder, with {split} for that of a split."""
-    place = _below(path.parent, folder)
-    first, _, rest = place.partition("/")
-    return "/".join(filter(None, ["{split}", rest])) if first in SPLIT_FOLDERS else place
 
 
 def _below(path: Path, folder: Path) -> str:

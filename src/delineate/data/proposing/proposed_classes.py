@@ -51,6 +51,15 @@ def propose_classes(inspection: Inspection) -> Proposal:
     Args:
         inspection: A data set that has been read.
     """
+    found = _propose(inspection)
+    names, colours = found.said.names, found.said.colours
+    if names and colours and len(names) != len(colours):
+        # Colours of other classes than those that are proposed.
+        return replace(found, said=replace(found.said, colours=None))
+    return found
+
+
+def _propose(inspection: Inspection) -> Proposal:
     known = inspection.dataset.description
     counts = stored_values(look.facts for look in inspection.looks)
     if not counts:

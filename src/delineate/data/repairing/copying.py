@@ -73,9 +73,13 @@ def write_record(mended: Mended, folder: Path, place: str, colours: Sequence[RGB
         return path
     masks = part / "masks" / stem
     masks.mkdir(parents=True)
+    copied = [mask.name.casefold() for mask in mended.mask if isinstance(mask, Path)]
+    # Files of one name lie in several folders, of which the copy has but one.
+    doubles = len(set(copied)) < len(copied)
     for number, mask in enumerate(mended.mask):
         if isinstance(mask, Path):
-            shutil.copyfile(mask, masks / mask.name)
+            name = f"{number:05}_{mask.name}" if doubles else mask.name
+            shutil.copyfile(mask, masks / name)
         else:
             write_png(masks / f"{number:05}.png", mask.astype(np.uint8) * 255)
     return path
@@ -118,11 +122,12 @@ def describe_copy(
     """
     pattern = _pattern(said, groups)
     named = {} if pattern else {place: group for place, group in groups.items() if group}
+    distinct = len(set(encoding.colours)) == len(encoding.colours)
     return describe(
         Description(
             layout="objects" if objects else "folders",
             names=encoding.classes,
-            colours=encoding.colours,
+            colours=encoding.colours if distinct else None,
             encoding=None if objects else "ids",
             ignore=(IGNORE,) if ignored else (),
             group_pattern=pattern,

@@ -12,7 +12,7 @@ from delineate.data.dataset import Dataset
 from delineate.data.describing.description import COLOUR
 from delineate.data.reading import Decoded, read_channels
 from delineate.data.records import Facts, Record
-from delineate.decoding.stored import DECODER_ERRORS, exif_orientation, quiet
+from delineate.decoding.stored import DECODER_ERRORS, orientation_of, quiet
 from delineate.errors import BlendedError, DataError, ImageError
 from delineate.imaging import Labels, read_float, read_image, read_labels, read_one_hot, reorient
 
@@ -86,7 +86,7 @@ def facts_of_masks(records: Sequence[Record]) -> list[Facts]:
 
 
 def _facts_of_mask(record: Record) -> Facts:
-    if record.parts == "objects":
+    if record.parts in ("objects", "numbers"):
         values = {0: 1, 1: 1}
     elif record.parts == "classes":
         values = dict.fromkeys((0, *record.ids), 1)
@@ -154,7 +154,7 @@ def mend_broken(
         raise error
     if objects:
         turned = [_turned_to_fit(record, path, size, error) for path in record.masks]
-        masks = tuple(found.values != 0 for found, _ in turned)
+        masks = tuple(mask for found, _ in turned for mask in _masks_of(record, found.values))
         reasons = dict.fromkeys(text for _, text in turned if text)
         return Mended(image, masks, (*changes, *reasons))
     try:
@@ -182,24 +182,13 @@ def _oddities(path: Path) -> list[str]:
             mode, transparent = picture.mode, "transparency" in picture.info
     except DECODER_ERRORS:
         return []  # Pillow does not know it, and ours has read it
-    orientation = exif_of(path)
+    orientation = orientation_of(path)
     told = {
         f"its EXIF orientation {orientation} was applied": orientation != 1,
         "its palette was replaced by colours": mode in ("P", "PA"),
         "its opaque alpha channel was left out": mode in ("RGBA", "LA", "PA") or transparent,
     }
     return [text for text, is_so in told.items() if is_so]
-
-
-def exif_of(path: Path) -> int:
-    """Return the EXIF orientation of a file, 1 to 8; 1 where it has none, or is no picture."""
-    try:
-        with quiet(), Image.open(path) as picture:
-            # The method of the base class: another would decode the picture first.
-            exif = Image.Image.getexif(picture)
-    except DECODER_ERRORS:
-        return 1
-    return exif_orientation(lambda: exif)
 
 
 def _broken_image(
@@ -239,7 +228,7 @@ def _turned_to_fit(
     found, told = _read_mask(record, path)
     if found.values.shape == size:
         return found, told
-    image, mask = exif_of(record.images[0]), exif_of(path)
+    image, mask = orientation_of(record.images[0]), orientation_of(path)
     for orientation, why in (
         (image, f"its mask was turned as its image is (EXIF orientation {image})"),
         (_OPPOSITE.get(mask, mask), f"its mask was turned back (EXIF orientation {mask})"),
@@ -312,10 +301,17 @@ def _is_ids(facts: Facts, meaning: Meaning) -> bool:
 
 
 def _objects(record: Record, decoded: Decoded) -> tuple[Path | np.ndarray, ...]:
-    if record.masks or decoded.instances is None:
+    if record.parts == "objects" or decoded.instances is None:
         return record.masks
     instances = np.asarray(decoded.instances)
     return tuple(instances == number for number in np.unique(instances) if number)
+
+
+def _masks_of(record: Record, values: np.ndarray) -> list[np.ndarray]:
+    """Return (height, width) bool for each object of a mask file."""
+    if record.parts == "objects":
+        return [values != 0]
+    return [values == number for number in np.unique(values) if number]
 
 
 def _facts(found: Labels) -> Facts:

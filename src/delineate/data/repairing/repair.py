@@ -14,7 +14,7 @@ import numpy as np
 
 from delineate.data.checking.inspection import Inspection
 from delineate.data.checking.meaning import Meaning, find_meaning
-from delineate.data.classes import IGNORE
+from delineate.data.classes import IGNORE, Encoding
 from delineate.data.describing.description import FILE
 from delineate.data.fetching.unpack import free_folder, move_into_place, temporary_folder
 from delineate.data.records import Record
@@ -179,7 +179,7 @@ class _Work:
         records = inspection.dataset.records
         broken = [record for record, _ in inspection.failures]
         meaning = find_meaning(inspection, facts_of_masks(broken))
-        objects = _have_objects(records) and len(meaning.encoding.classes) == 2
+        objects = _have_objects(records) and _are_plain(meaning.encoding)
         floats = range_of_floats(broken)
         return cls(inspection, meaning, floats, objects, place_records(records))
 
@@ -199,8 +199,13 @@ class _Work:
 def _have_objects(records: Sequence[Record]) -> bool:
     instances = [record.arrays.instances for record in records if record.arrays is not None]
     return all(
-        record.parts == "objects" for record in records if record.arrays is None
+        record.parts in ("objects", "numbers") for record in records if record.arrays is None
     ) and not any(one is None for one in instances)
+
+
+def _are_plain(encoding: Encoding) -> bool:
+    """Return whether objects are the foreground: files of objects could say nothing else."""
+    return len(encoding.classes) == 2 and all(encoding.values.get(n, n) == n for n in (0, 1))
 
 
 def _repair_all(work: _Work, fresh: Path, target: Path, progress: Progress | None) -> Repairs:

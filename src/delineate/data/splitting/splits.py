@@ -1,7 +1,7 @@
 """Which picture is trained on, which chooses the best epoch, and which is kept for the test."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,12 @@ from delineate.data.splitting.kinds import kinds as kinds_of
 from delineate.errors import DataError
 
 _SPLITS = ("train", "validation", "test")
+_MORE = "give more images"
+_LOOSENING = {
+    "near_duplicates": "set data.near_duplicates to 'ignore' if they may be parted",
+    "groups": "form more and smaller groups",
+    "kinds": "set data.kinds to 'balance'",
+}
 
 Unit = list[int]
 
@@ -67,14 +73,18 @@ def assign_splits(
         )
     kind = [0] * len(fingerprints) if kinds == "ignore" else kinds_of(fingerprints)
     labels = np.arange(len(fingerprints))
-    if near_duplicates == "together":
-        _connect(labels, similarity.near_duplicates(fingerprints))
-    _connect(labels, _same(groups or []))
-    if kinds == "together":
-        _connect(labels, _same([str(k) for k in kind]))
+    ties = {
+        "near_duplicates": similarity.near_duplicates(fingerprints)
+        if near_duplicates == "together"
+        else [],
+        "groups": _same(groups or []),
+        "kinds": _same([str(k) for k in kind]) if kinds == "together" else [],
+    }
+    for together in ties.values():
+        _connect(labels, together)
     rng = np.random.default_rng(seed)
     units = _shuffled(labels, fingerprints, groups, rng)
-    _refuse_too_few(len(units), int(np.count_nonzero(shares)))
+    _refuse_too_few(len(units), int(np.count_nonzero(shares)), ties)
     strata = _strata(units, kind) if kinds == "balance" else [units]
     placed = _place(strata, shares, rng)
     _fill_empty(placed, shares)
@@ -89,12 +99,14 @@ def _refuse_bad_shares(validation: float, test: float) -> None:
         )
 
 
-def _refuse_too_few(units: int, wanted: int) -> None:
+def _refuse_too_few(units: int, wanted: int, ties: Mapping[str, list[Unit]]) -> None:
     if units < wanted:
+        formed = "1 unit" if units == 1 else f"{units} units"
+        ways = [_LOOSENING[name] for name, tied in ties.items() if any(len(t) > 1 for t in tied)]
         raise DataError(
-            f"The images form {units} units that may be separated, and {wanted} splits are wanted.",
-            hint="Lower the share of validation or test to 0, set near_duplicates to 'ignore', "
-            "or do not keep kinds together.",
+            f"The images form {formed} that may be separated, and {wanted} splits are wanted.",
+            hint=", or ".join(["Lower the share of validation or test to 0", *(ways or [_MORE])])
+            + ".",
         )
 
 

@@ -308,6 +308,22 @@ def told_drive(root):
     say(root, "[masks]\nignore = [11]\n")
 
 
+def numbered_objects(root, said=""):
+    for number in range(4):
+        mask = np.zeros((64, 64), np.uint8)
+        for index in range(9 + number):
+            row, column = 16 * (index // 4), 16 * (index % 4)
+            mask[row + 2 : row + 12, column + 2 : column + 9 + index % 3] = index + 1
+        write(root / "images" / f"{number}.png", picture(number, mask > 0, mask.shape))
+        write(root / "masks" / f"{number}.png", mask)
+    if said:
+        say(root, said)
+
+
+def told_objects(root):
+    numbered_objects(root, '[masks]\nencoding = "objects"\n')
+
+
 CASES = {
     "D101": Case(unreadable, "error", "2.png' is truncated or damaged", ("2",), (clean, turned)),
     "D102": Case(
@@ -367,6 +383,7 @@ CASES = {
     "D212": Case(mostly_ignored, "warning", "(value 255)", ("3",), (clean, black_and_white)),
     "D213": Case(with_a_gap, "note", "The ids go up to 2, but 1 never occurs.", (), (clean,)),
     "D214": Case(with_an_inverted_mask, "warning", "1 mask of 9 may be", ("3",), (clean, many)),
+    "D215": Case(numbered_objects, "warning", "1 to 12 in", ("3",), (clean, told_objects)),
     "D301": Case(
         near_copies_in_two_splits,
         "warning",

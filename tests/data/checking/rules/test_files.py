@@ -279,3 +279,24 @@ def test_only_what_is_clear_is_suspected(fits, found):
 def test_no_real_mask_is_taken_for_turned(real_data):
     inspection = inspect(Dataset.open(real_data / "camvid", cache=False))
     assert list(turned_mask(inspection)) == []
+
+
+def test_files_beside_the_description_get_patterns_too(tmp_path):
+    for number in range(3):
+        write(tmp_path / f"img_{number}.png", picture(number))
+        write(tmp_path / f"img_{number}_mask.png", shapes(number))
+    say(tmp_path, '[pairing]\nimages = "img_{stem}.png"\nmasks = "{stem}_mask.png"\n')
+    (found,) = findings("D104", tmp_path)
+    assert found.hint.startswith(f"Write this instead into {tmp_path / 'dataset.toml'}:\n")
+    say(tmp_path, "")
+    follow(tmp_path, found.hint)
+    assert len(Dataset.open(tmp_path, cache=False)) == 3
+
+
+def test_no_pattern_is_hinted_at_where_a_folder_has_braces(tmp_path):
+    for number in range(3):
+        write(tmp_path / "images" / "{x}" / f"{number}.png", picture(number))
+        write(tmp_path / "masks" / "{x}" / f"{number}_mask.png", shapes(number))
+    write(tmp_path / "images" / "{x}" / "holiday.png", picture(9))
+    (found,) = findings("D104", tmp_path)
+    assert found.hint == "Rename the masks like their images."

@@ -17,6 +17,20 @@ def test_two_channels_beside_three_are_an_error(tmp_path):
     assert "There are 3 images of 3 channels and 1 image of 5 channels, such as" in found[0].message
 
 
+def test_grey_beside_two_channels_is_an_error(tmp_path):
+    from tifffile import imwrite
+
+    pairs(tmp_path)
+    for number in range(4):
+        (tmp_path / "images" / f"{number}.png").unlink()
+        dyes = picture(number)[..., 0] if number == 2 else picture(number)[..., :2]
+        layout = None if number == 2 else "contig"
+        file = tmp_path / "images" / f"{number}.tif"
+        imwrite(file, dyes, photometric="minisblack", planarconfig=layout)
+    (found,) = findings("D401", tmp_path)
+    assert (found.level, found.where) == ("error", ("2",))
+
+
 def test_the_rarer_kind_of_images_is_named(tmp_path):
     pairs(tmp_path)
     for number in (0, 1, 3):

@@ -237,3 +237,12 @@ def test_brightnesses_that_pass_for_ids_are_a_warning(tmp_path):
 def test_named_classes_have_no_gaps(tmp_path):
     named(pairs(tmp_path, masks_of(4, 2)), "ground", "cell", "wall")
     assert findings("D213", tmp_path) == []
+
+
+def test_masks_that_cannot_be_read_hold_no_values(tmp_path):
+    root = named(pairs(tmp_path, 1), "background", "cell", "dirt")
+    (root / "dataset.toml").write_text(
+        (root / "dataset.toml").read_text() + '[masks]\nencoding = "binary"\n'
+    )
+    (root / "images" / "0.png").write_bytes(b"no image")
+    assert findings("D200", root) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from delineate.data.checking.faults import Fault
 from delineate.data.checking.inspection import Inspection
-from delineate.data.checking.rules.partners import NearMiss, find_near_miss
+from delineate.data.checking.rules.partners import NearMiss, find_near_miss, find_patterns
 from delineate.data.checking.rules.turns import fitting_quarter, turn_of_all, turn_of_one
 from delineate.data.checking.rules.wording import (
     NAMED,
@@ -16,9 +16,11 @@ from delineate.data.checking.rules.wording import (
     names_of,
     with_repair,
 )
-from delineate.data.layouts.layout import SPLIT_FOLDERS
+from delineate.data.describing.description import FILE, Description
+from delineate.data.describing.text import describe
 from delineate.data.looks.alignment import TURNS
 from delineate.data.records import Unpaired
+from delineate.errors import DataError
 from delineate.report import Finding
 
 _LOOKED_AT = 8  # masks of swapped sides that are read for the way in which they are turned
@@ -105,20 +107,18 @@ def near_miss_names(inspection: Inspection) -> Iterator[Finding]:
 
 
 def _how_to_match(inspection: Inspection, found: NearMiss) -> str:
-    folder = inspection.dataset.folder
+    folder, said = inspection.dataset.folder, inspection.dataset.description
+    patterns = find_patterns(found, folder) if folder else None
     # Lines for dataset.toml hold for all files: those that are pairs already would be none.
-    if found.change is None or folder is None or len(inspection.dataset):
+    if folder is None or patterns is None or len(inspection.dataset):
         return "Rename the masks like their images."
-    image, mask = (item.path for item in found.pairs[0])
-    images = _pattern(folder, image, found.change.image)
-    masks = _pattern(folder, mask, found.change.mask)
-    return f"Write into {folder / 'dataset.toml'}:\n[pairing]\nimages = {images}\nmasks = {masks}"
-
-
-def _pattern(folder: Path, path: Path, ends: tuple[str, str]) -> str:
-    first, *rest = path.parent.relative_to(folder).parts
-    place = "/".join(["{split}" if first in SPLIT_FOLDERS else first, *rest])
-    return f'"{place}/{ends[0]}{{stem}}{ends[1]}.*"'
+    images, masks = patterns
+    try:
+        lines = describe(Description(images=images, masks=masks)).rstrip()
+    except DataError:  # A folder has a name that would mean something in a pattern.
+        return "Rename the masks like their images."
+    how = "Write this instead into" if said.images or said.masks else "Write into"
+    return f"{how} {folder / FILE}:\n{lines}"
 
 
 def turned_mask(inspection: Inspection) -> Iterator[Finding]:

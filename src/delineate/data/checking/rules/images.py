@@ -31,7 +31,7 @@ def mixed_channels(inspection: Inspection) -> Iterator[Finding]:
         )
         message = f"There are {shares}, such as {image_file(odd[0])}."
         hint = "Store all images with the same channels."
-        level: Level = "warning" if len(counts) == 2 and 1 in counts else "error"
+        level: Level = "warning" if set(counts) == {1, 3} else "error"
         yield Finding("D401", level, message, hint, names_of(odd))
 
 

@@ -30,6 +30,9 @@ from delineate.imaging import read_labels
 from delineate.report import Finding, Level
 
 _SINGLE = ("objects", "classes")
+_SOME_OBJECTS = 8  # numbers in a mask from which they may be those of objects
+_MANY_OBJECTS = 40  # from which they are hardly anything else, even where all images have as many
+_IN_ONE_PART = 0.9  # of the numbers of a mask; a border may part an object
 _LOOKED_AT = 24  # masks of single objects that are read once more
 _WHITES = frozenset({255, 65535})
 _FEW_IDS, _SPELT = 8, 16
@@ -246,6 +249,40 @@ def _colour_palettes(inspection: Inspection) -> dict[int, Mapping[int, int]]:
         for index, palette in found.items()
         if palette and any(len(set(colour_of(COLOUR | c))) > 1 for c in palette.values())
     }
+
+
+def numbers_of_objects(inspection: Inspection) -> Iterator[Finding]:
+    """The values look like numbers of objects and are read as class ids.
+
+    Labelling tools for cells write 1 for the first object of an image, 2 for the second, and so on.
+    Read as class ids, each number is a class of its own, and the network learns to count. What
+    gives them away: many values, each of one connected part, and as many as each image has objects.
+    """
+    said = inspection.readable.description
+    if said.names or said.encoding or said.values or encoding_of(inspection) is None:
+        return
+    numbered = [_numbered_objects(look.traits.areas) for look in inspection.looks]
+    counts = [count for count in numbered if count]
+    telling = len(set(counts)) > len(counts) / 4 or max(counts, default=0) >= _MANY_OBJECTS
+    if max(counts, default=0) < _SOME_OBJECTS or 2 * len(counts) < len(numbered) or not telling:
+        return
+    first = int(np.argmax([count or 0 for count in numbered]))
+    record = inspection.readable.records[first]
+    message = (
+        f"The masks seem to hold a number for each object, such as 1 to {max(counts)} "
+        f"in {mask_file(record)}, and are read as class ids."
+    )
+    hint = 'If so, write into dataset.toml:\n[masks]\nencoding = "objects"'
+    yield Finding("D215", "warning", message, hint, (record.name,))
+
+
+def _numbered_objects(areas: Mapping[int, tuple[int, ...]]) -> int | None:
+    """Return how many objects a mask numbers from 1, each in one part; None where it does not."""
+    values = sorted(areas)
+    if any(value >= COLOUR for value in values) or values != [*range(1, len(values) + 1)]:
+        return None
+    single = sum(len(parts) == 1 for parts in areas.values())
+    return len(values) if single >= _IN_ONE_PART * len(values) else None
 
 
 def gaps_in_ids(inspection: Inspection) -> Iterator[Finding]:

@@ -5,7 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from delineate.data.layouts.layout import SPLIT_FOLDERS
 from delineate.data.layouts.pairing import Change
 from delineate.data.records import Unpaired
 
@@ -45,6 +47,39 @@ def find_near_miss(unpaired: Sequence[Unpaired]) -> NearMiss | None:
     found = [miss for miss in _proposed(images, masks) if len(miss.pairs) > 1]
     best = max(found, key=lambda miss: len(miss.pairs), default=None)
     return best if best and 4 * len(best.pairs) > len(images) + len(masks) else None
+
+
+def find_patterns(miss: NearMiss, folder: Path) -> tuple[str, str] | None:
+    """Return the patterns of the images and of the masks that one change parts.
+
+    None where the names differ within, for which there is no pattern.
+
+    Args:
+        miss: The change.
+        folder: The data set's folder.
+    """
+    if miss.change is None:
+        return None
+    images = [image.path for image, _ in miss.pairs]
+    masks = [mask.path for _, mask in miss.pairs]
+    return _pattern(images, miss.change.image, folder), _pattern(masks, miss.change.mask, folder)
+
+
+def _pattern(paths: Sequence[Path], ends: tuple[str, str], folder: Path) -> str:
+    places = {_place(path, folder) for path in paths}
+    # {stem} may span folders, but not where something stands before it in the name.
+    place = _place(paths[0], folder) if ends[0] else os.path.commonpath(places)
+    suffixes = {path.suffix for path in paths}
+    suffix = suffixes.pop() if len(suffixes) == 1 else ".*"
+    name = f"{ends[0]}{{stem}}{ends[1]}{suffix}"
+    return name if place in ("", ".") else f"{place}/{name}"
+
+
+def _place(path: Path, folder: Path) -> str:
+    """Return the folder of a file below the data's folder, with {split} for that of a split."""
+    place = path.parent.relative_to(folder).as_posix()
+    first, _, rest = place.partition("/")
+    return "/".join(filter(None, ["{split}", rest])) if first in SPLIT_FOLDERS else place
 
 
 def _proposed(images: Sequence[Unpaired], masks: Sequence[Unpaired]) -> Iterator[NearMiss]:

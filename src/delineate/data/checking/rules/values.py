@@ -31,9 +31,12 @@ def sound(inspection: Inspection) -> list[int]:
 
 
 def label_error(inspection: Inspection) -> DataError | None:
-    """Return why the stored values of the sound masks are no classes, or None where they are."""
+    """Return why the stored values of the sound masks are no classes.
+
+    None where they are, or where no mask is sound.
+    """
     found = _recognised(inspection)
-    return found if isinstance(found, DataError) else None
+    return found if isinstance(found, DataError) and sound(inspection) else None
 
 
 def encoding_of(inspection: Inspection) -> Encoding | None:
