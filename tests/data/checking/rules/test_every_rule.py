@@ -383,7 +383,7 @@ CASES = {
     "D212": Case(mostly_ignored, "warning", "(value 255)", ("3",), (clean, black_and_white)),
     "D213": Case(with_a_gap, "note", "The ids go up to 2, but 1 never occurs.", (), (clean,)),
     "D214": Case(with_an_inverted_mask, "warning", "1 mask of 9 may be", ("3",), (clean, many)),
-    "D215": Case(numbered_objects, "warning", "1 to 12 in", ("3",), (clean, told_objects)),
+    "D215": Case(numbered_objects, "warning", "those of 12 in", ("3",), (clean, told_objects)),
     "D301": Case(
         near_copies_in_two_splits,
         "warning",

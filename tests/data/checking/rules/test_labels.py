@@ -246,3 +246,26 @@ def test_masks_that_cannot_be_read_hold_no_values(tmp_path):
     )
     (root / "images" / "0.png").write_bytes(b"no image")
     assert findings("D200", root) == []
+
+
+# --- D215 -----------------------------------------------------------------------------------------
+
+
+def test_numbers_of_many_objects_may_have_gaps(tmp_path):
+    grid = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    grid[grid % 9 == 5] = 0
+    mask = np.kron(grid, np.pad(np.ones((6, 6), np.uint8), 1))
+    write(tmp_path / "images" / "a.png", picture(0, mask > 0, mask.shape))
+    write(tmp_path / "masks" / "a.png", mask)
+    (found,) = findings("D215", tmp_path)
+    assert "those of 56 in" in found.message
+    follow(tmp_path, found.hint)
+    assert findings("D215", tmp_path) == []
+
+
+def test_organs_of_one_part_each_in_all_images_are_no_numbers_of_objects(tmp_path):
+    mask = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4), np.ones((12, 12), np.uint8))
+    for number in range(5):
+        write(tmp_path / "images" / f"{number}.png", picture(number, mask > 0, mask.shape))
+        write(tmp_path / "masks" / f"{number}.png", np.roll(mask, number, axis=1))
+    assert findings("D215", tmp_path) == []

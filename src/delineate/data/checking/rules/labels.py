@@ -269,17 +269,21 @@ def numbers_of_objects(inspection: Inspection) -> Iterator[Finding]:
     first = int(np.argmax([count or 0 for count in numbered]))
     record = inspection.readable.records[first]
     message = (
-        f"The masks seem to hold a number for each object, such as 1 to {max(counts)} "
-        f"in {mask_file(record)}, and are read as class ids."
+        f"The masks seem to hold a number for each object, such as those of "
+        f"{max(counts)} in {mask_file(record)}, and are read as class ids."
     )
     hint = 'If so, write into dataset.toml:\n[masks]\nencoding = "objects"'
     yield Finding("D215", "warning", message, hint, (record.name,))
 
 
 def _numbered_objects(areas: Mapping[int, tuple[int, ...]]) -> int | None:
-    """Return how many objects a mask numbers from 1, each in one part; None where it does not."""
+    """Return how many objects a mask numbers, each in one part; None where it does not.
+
+    They begin at 1, without gaps unless they are many: objects may have been taken out.
+    """
     values = sorted(areas)
-    if any(value >= COLOUR for value in values) or values != [*range(1, len(values) + 1)]:
+    gapless = values == [*range(1, len(values) + 1)]
+    if any(value >= COLOUR for value in values) or not (gapless or len(values) >= _MANY_OBJECTS):
         return None
     single = sum(len(parts) == 1 for parts in areas.values())
     return len(values) if single >= _IN_ONE_PART * len(values) else None
