@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from delineate.data.checking.check import find_faults, require_sound
+from delineate.data.checking.check import find_faults, refuse_errors
 from delineate.data.checking.inspection import inspect
 from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import describe_splits, partition, partition_as
@@ -92,10 +92,9 @@ def train(
 def _look_for_faults(dataset: Dataset, recipe: Recipe, progress: Reading | None) -> None:
     if recipe.data.check == "none":
         return
+    findings = find_faults(inspect(dataset, progress, recipe=recipe))
     if recipe.data.check == "refuse":
-        findings = require_sound(dataset, recipe, progress=progress)
-    else:
-        findings = find_faults(inspect(dataset, progress, recipe=recipe))
+        refuse_errors(findings)
     told = [finding for finding in findings if finding.level != "note"]
     for finding in told[:FINDINGS_TOLD]:
         _log.warning("%s %s: %s", finding.level, finding.code, finding.message)

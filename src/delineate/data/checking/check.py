@@ -1,7 +1,7 @@
 """The check of a data set: what it is, and what is wrong with it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +78,15 @@ def find_faults(inspection: Inspection) -> tuple[Finding, ...]:
     return tuple(finding for code in RULES for finding in find("rules", code)(inspection))
 
 
-def require_sound(
-    dataset: Dataset, recipe: Recipe | None = None, *, progress: Progress | None = None
-) -> tuple[Finding, ...]:
-    """Return what is found in a data set in which nothing is an error.
+def refuse_errors(findings: Sequence[Finding]) -> None:
+    """Refuse data in which something is an error.
 
     Args:
-        dataset: The data set.
-        recipe: The recipe that the data is meant for.
-        progress: Called with (done, all) after each record.
+        findings: What the rules have found in it.
 
     Raises:
         DataError: The first error that was found, and how many there are.
     """
-    findings = find_faults(inspect(dataset, progress, recipe=recipe))
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
@@ -100,7 +95,6 @@ def require_sound(
             hint=f"{errors[0].hint}\n'delineate check' shows all that was found; data.check = "
             '"tell" trains all the same.',
         )
-    return findings
 
 
 def write_report(report: Report, folder: Path) -> None:
