@@ -1,8 +1,9 @@
-"""Write docs/results.md and docs/benchmarks.md from the rows in bench/rows."""
+"""Write docs/results.md, benchmarks.md and matrix.md from the rows in bench/rows."""
 
 from pathlib import Path
 from typing import Any
 
+from matrix_page import matrix_page
 from measure import read_rows
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -29,6 +30,8 @@ def main() -> None:
         resize_cost(read_rows("resize")),
     ]
     (DOCS / "benchmarks.md").write_text("\n".join(["# Benchmarks\n", *parts]))
+    networks = read_rows("matrix")
+    (DOCS / "matrix.md").write_text(matrix_page(networks, note(networks, "bench/matrix.py")))
 
 
 def results(kept: dict[str, Any]) -> str:

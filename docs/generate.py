@@ -19,6 +19,7 @@ import typer
 from delineate import _PLACES
 from delineate.catalog import TABLES, find
 from delineate.cli.main import app
+from delineate.evaluation.tables import table_rows
 from delineate.recipe import Recipe, names
 from delineate.recipe_text import write_recipe
 
@@ -105,9 +106,39 @@ def tables_page() -> str:
     parts.append(table(("name", "what it is"), [(f"`{n}`", _recipe_line(n)) for n in names()]))
     for title, entries in TABLES.items():
         if title != "rules":
-            rows = [(f"`{name}`", _entry(title, name)) for name in entries]
-            parts.append(f"\n## {title}\n\n" + table(("name", "what it is"), rows))
+            parts.append(f"\n## {title}\n\n")
+            rows = [(f"`{name}`", _entry(title, name)) for name in entries if title != "encoders"]
+            parts.append(table(("name", "what it is"), rows) if rows else encoders_text())
     return "".join(parts)
+
+
+def encoders_text() -> str:
+    """Return what is known of all encoders: `delineate show encoders --json`, as a table."""
+    heads = ("name", "parameters", "multiply-adds", "strides", "channels", "input", "licence")
+    rows = [
+        (
+            f"`{row['encoder']}`",
+            f"{row['parameters']:,}",
+            f"{row['multiply_adds']:,}",
+            ", ".join(map(str, row["strides"])),
+            ", ".join(map(str, row["channels"])),
+            row["input"],
+            row["licence"] or "no weights",
+        )
+        for row in table_rows("encoders")
+    ]
+    widths = [
+        f"`{row['encoder']}` {', '.join(f'{width:g}' for width in row['widths'])}"
+        for row in table_rows("encoders")
+        if len(row["widths"]) > 1
+    ]
+    return (
+        "At width 1, without decoder. Multiply-adds are those of convolutions, dense layers and "
+        "attention, for an RGB image of 256×256. `input` is what the published weights expect: the "
+        "network does it itself. `licence` is that of these weights. The same from "
+        "`delineate show encoders --json`; written by `python bench/facts.py`.\n\n"
+        f"{table(heads, rows)}\nWidths (`model.width`): {'; '.join(widths)}; all others 1.\n"
+    )
 
 
 def rules_page() -> str:
@@ -133,6 +164,8 @@ def python_page() -> str:
 def definition(place: str) -> Definition:
     """Return the parsed function or class that ``module:object`` names.
 
+    A constant stands for the function that it is made of, as in ``UNET = Decoder(unet_decoder)``.
+
     Raises:
         LookupError: The module has none of that name.
     """
@@ -140,6 +173,10 @@ def definition(place: str) -> Definition:
     for node in _definitions(_parsed(module)):
         if node.name == name:
             return node
+    for node in _parsed(module).body:
+        made = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+        if made and isinstance(node.value, ast.Call) and isinstance(node.value.args[0], ast.Name):
+            return definition(f"{module}:{node.value.args[0].id}")
     raise LookupError(f"{module} defines no function or class '{name}'")
 
 

@@ -36,3 +36,9 @@ def test_the_nearest_name_is_suggested_and_a_far_one_is_not():
     assert near_miss("train", ["training", "data"]) == " Did you mean 'training'?"
     assert near_miss("xyz", ("training", "data")) == ""
     assert near_miss("xyz", ()) == ""
+    assert near_miss("", ("training", "data")) == ""
+
+
+def test_what_a_longer_name_begins_with_is_a_near_miss():
+    names = ["dice_over_batch", "dice_per_class", "dice_per_image"]
+    assert near_miss("dice", names) == " Did you mean 'dice_per_class'?"

@@ -73,7 +73,7 @@ def test_none_is_a_normalisation_of_the_model_and_of_the_images(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"loss.terms": {"my.losses:Focal": 2.0, "dice": 0.5}},
+        {"loss.terms": {"my.losses:Focal": 2.0, "dice_per_class": 0.5}},
         {"loss.terms": {'quo"ted': 1.0}},
         {"model.activation": 'a "quoted" \\ word\twith é, \n and \x7f'},
         {"training.learning_rate": 1e-7, "callbacks.reduce_floor": 0.0},
@@ -92,7 +92,8 @@ def test_any_value_is_written_and_read_back(changes, tmp_path):
 def test_a_setting_bears_its_description_or_the_reason_that_is_given(tmp_path):
     reasons = {"training.epochs": "enough for\n500 images\nepochs = 7"}
     text = write_recipe(Recipe(), reasons=reasons)
-    lines = {line.split(" = ")[0]: line for line in text.splitlines()}
+    section = text.partition("[training]")[2].partition("[callbacks]")[0]
+    lines = {line.split(" = ")[0]: line for line in section.splitlines()}
     assert lines["epochs"].endswith("# enough for 500 images epochs = 7")
     assert lines["batch_size"].endswith("# samples per step")
     assert read_back(tmp_path, Recipe(), reasons=reasons) == Recipe()
@@ -131,7 +132,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(text, message, tmp_path)
         ('[data]\nnormalise = "zscore"', "data.normalise = 'zscore' is not allowed"),
         ("[model]\nkernel_size = 4", "model.kernel_size = 4 is not allowed"),
         ("[model]\ndropout = [1.0]", "model.dropout.0 = 1.0 is not allowed"),
-        ("[loss]\nterms = { dice = 0 }", "loss.terms.dice = 0 is not allowed"),
+        ("[loss]\nterms = { dice_per_class = 0 }", "loss.terms.dice_per_class = 0 is not allowed"),
         ("[runtime]\nseed = 4294967296", "runtime.seed = 4294967296 is not allowed"),
         ("data = 5", "data = 5 is not allowed"),
     ],

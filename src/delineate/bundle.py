@@ -37,6 +37,20 @@ class Member(Plain):
     runtime: str = "keras"
 
 
+class Refinement(Plain):
+    """Whether a network's refiner is part of its bundle, and why.
+
+    Attributes:
+        kept: Whether it is.
+        decided_by: The score that had to gain.
+        scores: Of the validation images, by "with" and "without" the refiner.
+    """
+
+    kept: bool
+    decided_by: str
+    scores: dict[str, dict[str, float | None]]
+
+
 class Card(Plain):
     """All that a bundle's user has to know, in ``card.json``."""
 
@@ -50,9 +64,11 @@ class Card(Plain):
     size: tuple[int, int]
     stride: int = Field(ge=1)
     tile: int = Field(1024, ge=32)
+    fixed_size: bool = False
     output: Literal["softmax", "sigmoid"]
     threshold: float = 0.5
     scores: dict[str, float | None] = {}
+    refiner: Refinement | None = None
     data_hash: str = ""
     precision: str = "float32"
     versions: dict[str, str] = {}

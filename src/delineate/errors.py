@@ -61,6 +61,10 @@ class BundleError(DelineateError):
     """A bundle is incomplete, damaged or of another format."""
 
 
+class WeightsError(DelineateError):
+    """Pretrained weights cannot be had or read, or do not fit the encoder."""
+
+
 class BackendError(DelineateError):
     """No Keras backend is installed, or another one is already loaded."""
 
@@ -70,8 +74,12 @@ class MissingExtraError(DelineateError):
 
 
 def near_miss(name: str, known: "list[str] | tuple[str, ...]") -> str:
-    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
+    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string.
+
+    Where none is near, it is the shortest that begins with what was given.
+    """
     from difflib import get_close_matches
 
-    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    longer = sorted((one for one in known if name and one.startswith(name)), key=len)
+    found = get_close_matches(name, list(known), n=1, cutoff=0.5) or longer
     return f" Did you mean '{found[0]}'?" if found else ""

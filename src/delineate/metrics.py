@@ -44,6 +44,7 @@ class Scores(keras.metrics.Metric):
         names: Scores in the table of metrics.
         threshold: With two classes: foreground from this probability on.
         ignore: The class id that never counts.
+        outputs: How many groups of logits the prediction's channels hold; the first one counts.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Scores(keras.metrics.Metric):
         *,
         threshold: float = 0.5,
         ignore: int = IGNORE,
+        outputs: int = 1,
     ) -> None:
         super().__init__(name="scores")
         self.classes = classes
+        self.outputs = outputs
         self.scores: dict[str, Callable[[Tensor], Tensor]] = {
             name.rpartition(":")[2]: find("metrics", name) for name in names
         }
@@ -68,7 +71,8 @@ class Scores(keras.metrics.Metric):
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Count a batch: class ids (batch, height, width), logits (..., channels)."""
         truth = ops.cast(y_true, "int32")
-        counted = self.low + self._count(truth, ops.cast(self._decide(y_pred), "int32"))
+        logits = y_pred[..., : y_pred.shape[-1] // self.outputs]
+        counted = self.low + self._count(truth, ops.cast(self._decide(logits), "int32"))
         self.high.assign(self.high + ops.right_shift(counted, LOW_BITS))
         self.low.assign(ops.bitwise_and(counted, 2**LOW_BITS - 1))
 

@@ -23,6 +23,7 @@ from pydantic import (
 from delineate.errors import RecipeError, near_miss
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Stride = Literal[2, 4, 8, 16, 32]
 Size = tuple[Annotated[int, Field(ge=8, le=16384)], Annotated[int, Field(ge=8, le=16384)]]
 
 # What is done once to each whole image: see normalisation.py.
@@ -84,7 +85,9 @@ class Data(Section):
 class Augment(Section):
     """Random changes of the training samples. All zero or false: none."""
 
-    flip: bool = Field(True, description="mirror left-right and up-down, each half of the time")
+    flip: bool | Literal["left_right", "up_down"] = Field(
+        True, description="mirror left-right and up-down, each half of the time; or only one way"
+    )
     quarter_turns: bool = Field(True, description="turn by 0, 90, 180 or 270 degrees")
     scale: float = Field(
         0.0, ge=0, le=0.9, description="zoom by a factor between 1 - scale and 1 / (1 - scale)"
@@ -117,11 +120,39 @@ class Model(Section):
 
     encoder: str = Field("plain", description="name in the table of encoders")
     decoder: str = Field("unet", description="name in the table of decoders")
-    depth: int = Field(4, ge=1, le=8, description="number of times the resolution is halved")
+    depth: int | None = Field(
+        None,
+        ge=1,
+        le=8,
+        description="number of times the resolution is halved; unset: 4 for plain, 5 for others",
+    )
+    width: float = Field(
+        1.0, gt=0, le=4, description="factor on the channels of a MobileNet (its alpha)"
+    )
+    weights: str | None = Field(
+        None,
+        description="what the encoder begins with: imagenet (downloaded), or the path of a Keras "
+        "weights file, a Keras model, a PyTorch checkpoint or a safetensors file; unset: nothing",
+    )
+    freeze: Literal["none", "all"] | Stride = Field(
+        "none",
+        description="what of the encoder is not trained: none, all, or its layers from the image "
+        "down to a stride (2, 4, 8, 16 or 32)",
+    )
+    statistics: Literal["trained", "frozen"] = Field(
+        "trained",
+        description="batch normalisation of the encoder: frozen: it stays in inference mode, as "
+        "it always does in layers that are not trained",
+    )
     filters: int = Field(
         16, ge=1, le=1024, description="channels at full resolution; doubled at each depth"
     )
     largest_filters: int = Field(1024, ge=1, le=8192, description="bound of the doubling")
+    decoder_filters: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field(
+        (),
+        description="channels of the decoder's stages, the deepest first; empty: by `filters`, or "
+        "what the decoder's authors took",
+    )
     convolutions: int = Field(2, ge=1, le=8, description="convolutions per block")
     kernel_size: Literal[1, 3, 5, 7] = Field(3, description="side of the convolution kernels")
     dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
@@ -140,6 +171,14 @@ class Model(Section):
         "transposed", description="transposed convolution, or bilinear and a convolution"
     )
     initialiser: str = Field("he_normal", description="a Keras initialiser for the kernels")
+    deep_supervision: bool = Field(
+        False, description="the loss also looks at the decoder's inner outputs (unetplusplus)"
+    )
+    head: Literal["convolution", "transposed"] = Field(
+        "convolution",
+        description="what makes the logits where a decoder ends below full resolution: a 1×1 "
+        "convolution, enlarged bilinearly, or a transposed convolution",
+    )
     output: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="sigmoid with two classes is one channel in the network"
     )
@@ -158,6 +197,31 @@ class Loss(Section):
         default_factory=lambda: {"sparse_categorical_crossentropy": 1.0},
         description="weight of each loss, by its name in the table of losses",
     )
+    class_weights: (
+        Literal["none", "inverse", "root_inverse", "median_frequency"]
+        | tuple[Annotated[float, Field(ge=0)], ...]
+    ) = Field(
+        "none",
+        description="weight of each class, background first; or from the training masks: inverse: "
+        "1 / share, root_inverse: its square root, median_frequency: median / share, each share "
+        "of those images that have the class",
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of each target that is spread over all classes (losses of pixels only)",
+    )
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="exponent of the focal loss")
+    tversky_false_positives: float = Field(
+        0.3, ge=0, le=1, description="weight of false positives in Tversky losses"
+    )
+    tversky_false_negatives: float = Field(
+        0.7, ge=0, le=1, description="weight of false negatives in Tversky losses"
+    )
+    focal_tversky_exponent: float = Field(
+        0.75, gt=0, le=4, description="exponent of the focal Tversky loss"
+    )
 
 
 class Training(Section):
@@ -168,6 +232,12 @@ class Training(Section):
     optimizer: str = Field("adam", description="a Keras optimizer: adam, adamw, sgd, ...")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="at the start")
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay")
+    encoder_rate: float = Field(
+        1.0, gt=0, le=100, description="factor on the learning rate of the encoder"
+    )
+    unfreeze_after: int | None = Field(
+        None, ge=1, description="epochs after which all of the encoder is trained; unset: never"
+    )
     schedule: Literal["constant", "cosine"] = Field(
         "constant", description="cosine: down to zero over all steps"
     )
@@ -179,7 +249,11 @@ class Training(Section):
 class Callbacks(Section):
     """What happens around the steps."""
 
-    best: str = Field("val_loss", description="the score by which `best/` is chosen")
+    best: str = Field(
+        "val_loss",
+        description="the score by which `best/` is chosen; last: the newest epoch, whatever its "
+        "scores, so that the validation images choose nothing",
+    )
     early_stopping: str | None = Field("val_loss", description="the score to watch; unset: never")
     early_stopping_patience: int = Field(10, ge=0, description="epochs without a gain")
     reduce_on_plateau: str | None = Field(None, description="the score to watch; unset: never")
@@ -192,6 +266,31 @@ class Callbacks(Section):
     save_steps: int = Field(0, ge=0, description="also save every so many steps; 0: epochs only")
     pictures: int = Field(4, ge=0, le=64, description="validation images drawn after each epoch")
     tensorboard: bool = Field(False, description="write events for TensorBoard")
+
+
+class Refiner(Section):
+    """A second network that corrects the first one's probabilities, trained against a critic."""
+
+    use: Literal["none", "after", "together"] = Field(
+        "none", description="after: trained when the first network is; together: with it"
+    )
+    epochs: int = Field(10, ge=1, le=100_000, description="passes over the training images")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="of both networks (Adam)")
+    filters: int = Field(32, ge=1, le=1024, description="channels at full resolution")
+    depth: int = Field(4, ge=1, le=8, description="number of times the resolution is halved")
+    critic_filters: int = Field(
+        64, ge=1, le=1024, description="channels of the critic's first layer"
+    )
+    critic_depth: int = Field(
+        3, ge=1, le=6, description="times the critic halves the resolution: the size of its patches"
+    )
+    adversarial_weight: float = Field(1.0, ge=0, description="weight of what the critic says")
+    fidelity: Literal["crossentropy", "l1", "loss"] = Field(
+        "crossentropy",
+        description="how far the refined mask is from the truth: by cross-entropy, by the mean "
+        "absolute difference of probabilities, or by the recipe's own [loss]",
+    )
+    fidelity_weight: float = Field(100.0, ge=0, description="weight of the fidelity")
 
 
 class Evaluation(Section):
@@ -236,14 +335,15 @@ class Recipe(Section):
     loss: Loss = Loss()
     training: Training = Training()
     callbacks: Callbacks = Callbacks()
+    refiner: Refiner = Refiner()
     evaluation: Evaluation = Evaluation()
     post: Post = Post()
     runtime: Runtime = Runtime()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
-        stride = 2**self.model.depth
-        if any(side % stride for side in self.data.size) and self.model.encoder == "plain":
+        stride = 2 ** depth_of(self.model)
+        if any(side % stride for side in self.data.size):
             raise ValueError(
                 f"data.size {list(self.data.size)} does not divide by the model's stride {stride}"
             )
@@ -285,6 +385,13 @@ class Recipe(Section):
             values.setdefault(section, {})
             values[section][name] = value
         return from_values(values, "the recipe with its overrides")
+
+
+def depth_of(model: Model) -> int:
+    """Return how often a network halves the resolution."""
+    if model.depth is not None:
+        return model.depth
+    return 4 if model.encoder == "plain" else 5
 
 
 def names() -> list[str]:

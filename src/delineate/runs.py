@@ -123,6 +123,19 @@ class Run:
         return self.folder / "best"
 
     @property
+    def refiner(self) -> "Run":
+        """The training of the refiner: its own journal, curves, pictures, resume points and best.
+
+        The bundle in its ``best/`` is the network with the refiner on top.
+        """
+        return Run(self.folder / "refiner")
+
+    @property
+    def first(self) -> Path:
+        """In the folder of a refiner's training: the bundle of the network without it."""
+        return self.folder / "first"
+
+    @property
     def report(self) -> Path:
         """The report as a page."""
         return self.folder / "report.html"

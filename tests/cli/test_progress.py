@@ -30,6 +30,11 @@ def test_the_line_of_an_epoch_has_the_validation():
     assert "validation" not in epoch_line(replace(END, scores=MOMENT.scores))
 
 
+def test_the_stage_of_a_refiner_is_named():
+    assert step_line(replace(MOMENT, stage="refiner")) == f"refiner: {step_line(MOMENT)}"
+    assert epoch_line(replace(END, stage="refiner")) == f"refiner: {epoch_line(END)}"
+
+
 def test_without_a_terminal_only_epochs_are_told(capsys):
     display = Display()
     display.show(MOMENT)

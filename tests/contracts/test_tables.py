@@ -2,16 +2,13 @@
 
 import subprocess
 import sys
-from itertools import product
 
 import keras
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, jaccard_score, log_loss
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from delineate.catalog import (
-    DECODERS,
-    ENCODERS,
     LAYOUTS,
     LOSSES,
     METRICS,
@@ -20,17 +17,17 @@ from delineate.catalog import (
     TABLES,
     find,
 )
-from delineate.errors import RecipeError
 from delineate.imaging import write_png
-from delineate.losses import SegmentationLoss
+from delineate.losses import LossOptions, SegmentationLoss
 from delineate.metrics import Scores
 from delineate.models.build import build_model, logits_model
 from delineate.prediction.prepare import Preparation
 from delineate.prediction.runtimes.keras import KerasRuntime
 from tests.bundles import save_bundle
+from tests.losses.cases import CASES, LOSS_CASES, make_case
+from tests.losses.references import REFERENCES as LOSS_REFERENCES
 
 IGNORE = 255
-NETWORKS = list(product(ENCODERS, DECODERS))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +38,7 @@ def test_each_name_leads_to_an_object_that_says_what_it_is(table, name):
     assert found.__doc__, f"{table}: {name} has no docstring"
 
 
-# --- networks: each encoder with each decoder -----------------------------------------------------
+# --- the plain network; test_encoders.py and test_decoders.py have the others ---------------------
 
 PLAIN_KERAS = """
 import sys
@@ -49,165 +46,70 @@ import keras
 import numpy as np
 
 folder = sys.argv[1]
-images = np.load(f"{folder}/images.npy")
-for name in sys.argv[2:]:
-    model = keras.saving.load_model(f"{folder}/{name}.keras")
-    np.save(f"{folder}/{name}.npy", model.predict_on_batch(images))
+model = keras.saving.load_model(f"{folder}/plain.keras")
+np.save(f"{folder}/found.npy", model.predict_on_batch(np.load(f"{folder}/images.npy")))
 assert not [name for name in sys.modules if name.split(".")[0] == "delineate"]
 """
 
 
 @pytest.fixture(scope="module")
-def networks():
-    """A small network of each encoder with each decoder."""
-    settings = {"depth": 1, "filters": 2, "dropout": (0.1,), "classes": 3, "channels": 3}
-    return {pair: build_model(encoder=pair[0], decoder=pair[1], **settings) for pair in NETWORKS}
+def plain():
+    """A small plain U-Net."""
+    return build_model(depth=1, filters=2, dropout=(0.1,), classes=3, channels=3)
 
 
 @pytest.fixture(scope="module")
-def trained(networks):
-    """The losses of two steps of each network, and how far its weights moved."""
+def trained(plain):
+    """The losses of two steps of the plain network, and how far its weights moved."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
     truth = np.where(rng.random((2, 16, 16)) < 0.1, IGNORE, images[..., 0] // 86).astype(np.int32)
-    found = {}
-    for pair, model in networks.items():
-        trainer = logits_model(model)
-        loss = SegmentationLoss({"sparse_categorical_crossentropy": 1.0}, output="softmax")
-        trainer.compile(keras.optimizers.Adam(0.01), loss)
-        before = [np.array(weight) for weight in trainer.get_weights()]
-        losses = [float(trainer.train_on_batch(images, truth)) for _ in range(2)]
-        after = trainer.get_weights()
-        moved = [np.abs(one - other).max() for one, other in zip(before, after, strict=True)]
-        found[pair] = losses, moved
-    return found
+    trainer = logits_model(plain)
+    loss = SegmentationLoss(
+        {"sparse_categorical_crossentropy": 1.0}, output="softmax", options=LossOptions()
+    )
+    trainer.compile(keras.optimizers.Adam(0.01), loss)
+    before = [np.array(weight) for weight in trainer.get_weights()]
+    losses = [float(trainer.train_on_batch(images, truth)) for _ in range(2)]
+    after = trainer.get_weights()
+    return losses, [np.abs(one - other).max() for one, other in zip(before, after, strict=True)]
 
 
-@pytest.fixture(scope="module")
-def reopened(networks, trained, tmp_path_factory):
-    """What the saved networks give in a process that has only Keras, and what they gave here."""
-    folder = tmp_path_factory.mktemp("saved")
-    images = np.random.default_rng(1).integers(0, 256, (1, 16, 16, 3)).astype(np.float32)
-    np.save(folder / "images.npy", images)
-    for (encoder, decoder), model in networks.items():
-        model.save(folder / f"{encoder}-{decoder}.keras")
-    names = ["-".join(pair) for pair in networks]
-    command = [sys.executable, "-c", PLAIN_KERAS, str(folder), *names]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    return {
-        pair: (np.load(folder / f"{name}.npy"), model.predict_on_batch(images))
-        for name, (pair, model) in zip(names, networks.items(), strict=True)
-    }
-
-
-@pytest.mark.parametrize("pair", NETWORKS, ids="-".join)
-def test_a_step_of_training_moves_all_weights_of_each_network(trained, pair):
-    losses, moved = trained[pair]
+def test_a_step_of_training_moves_all_weights_of_the_plain_network(trained):
+    losses, moved = trained
     assert np.isfinite(losses).all()
     assert losses[0] != losses[1]
     assert (np.array(moved) > 0).all()
 
 
-@pytest.mark.parametrize("pair", NETWORKS, ids="-".join)
-def test_each_saved_network_opens_in_plain_keras_and_gives_the_same(reopened, pair):
-    elsewhere, here = reopened[pair]
-    np.testing.assert_allclose(elsewhere, here, rtol=1e-5, atol=1e-6)
+def test_the_saved_plain_network_opens_in_plain_keras_and_gives_the_same(plain, trained, tmp_path):
+    images = np.random.default_rng(1).integers(0, 256, (1, 16, 16, 3)).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    plain.save(tmp_path / "plain.keras")
+    command = [sys.executable, "-c", PLAIN_KERAS, str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    here = plain.predict_on_batch(images)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), here, rtol=1e-5, atol=1e-6)
     assert here.std() > 0
 
 
 @pytest.mark.parametrize("size", [(16, 16), (37, 53), (1, 1)], ids=str)
-@pytest.mark.parametrize("pair", NETWORKS, ids="-".join)
-def test_each_network_predicts_images_of_any_size_at_that_size(networks, pair, size):
+def test_the_plain_network_predicts_images_of_any_size_at_that_size(plain, size):
     image = np.random.default_rng(2).integers(0, 256, (*size, 3), dtype=np.uint8)
-    runtime = KerasRuntime(networks[pair])
-    found = Preparation("crop", (16, 16), 2).predict(image, runtime)
+    found = Preparation("crop", (16, 16), 2).predict(image, KerasRuntime(plain))
     assert (found.shape, found.dtype) == ((*size, 3), np.float32)
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("pair", NETWORKS, ids="-".join)
-def test_each_network_ends_in_logits_and_probabilities_of_float32(networks, pair):
-    names = [layer.name for layer in networks[pair].layers]
+def test_the_plain_network_ends_in_logits_and_probabilities_of_float32(plain):
+    names = [layer.name for layer in plain.layers]
     assert names[-2:] == ["logits", "probabilities"]
     assert len(set(names)) == len(names)
-    assert networks[pair].output.dtype == "float32"
-    assert networks[pair].get_layer("logits").compute_dtype == "float32"
+    assert plain.output.dtype == "float32"
+    assert plain.get_layer("logits").compute_dtype == "float32"
 
 
 # --- losses ---------------------------------------------------------------------------------------
-
-
-def probabilities_of(logits, output):
-    logits = logits.astype(np.float64)
-    if output == "sigmoid":
-        return 1 / (1 + np.exp(-logits))
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)
-
-
-def targets_of(truth, channels):
-    first = 1 if channels == 1 else 0
-    return np.stack([truth == first + number for number in range(channels)], axis=-1)
-
-
-def reference_binary(truth, shares):
-    targets = targets_of(truth, shares.shape[-1])
-    likelihood = np.where(targets, shares, 1 - shares)
-    return -np.log(likelihood.clip(1e-300)).mean()
-
-
-def reference_categorical(truth, shares):
-    return log_loss(truth, shares, labels=range(shares.shape[-1]))
-
-
-def reference_dice(truth, shares):
-    targets = targets_of(truth, shares.shape[-1])
-    losses = []
-    for number in range(0 if shares.shape[-1] == 1 else 1, shares.shape[-1]):
-        inside, share = targets[..., number], shares[..., number]
-        losses.append(1 - (2 * share[inside].sum() + 1) / (inside.sum() + share.sum() + 1))
-    return np.mean(losses)
-
-
-# Each takes the true ids (pixels) and the probabilities (pixels, channels) of what counts.
-LOSS_REFERENCES = {
-    "binary_crossentropy": reference_binary,
-    "categorical_crossentropy": reference_categorical,
-    "dice": reference_dice,
-    "sparse_categorical_crossentropy": reference_categorical,
-}
-CASES = ["random", "perfect", "empty", "all ignored"]
-
-
-def make_case(case, channels):
-    """Return truth (2, 6, 5) and logits (2, 6, 5, channels)."""
-    rng = np.random.default_rng(5)
-    classes = max(channels, 2)
-    truth = rng.integers(0, classes, (2, 6, 5))
-    logits = rng.normal(0, 2, (2, 6, 5, channels)).astype(np.float32)
-    if case == "empty":
-        truth[:] = 0
-    if case == "perfect":
-        logits = np.where(targets_of(truth, channels), 12, -12).astype(np.float32)
-    truth[rng.random(truth.shape) < (1.0 if case == "all ignored" else 0.2)] = IGNORE
-    return truth, logits
-
-
-def goes_with(name, output):
-    try:
-        SegmentationLoss({name: 1.0}, output=output)
-    except RecipeError:
-        return False
-    return True
-
-
-LOSS_CASES = [
-    (name, output, channels, case)
-    for name, (output, channels), case in product(
-        LOSSES, [("sigmoid", 1), ("sigmoid", 3), ("softmax", 2), ("softmax", 3)], CASES
-    )
-    if goes_with(name, output)
-]
 
 
 def test_each_loss_and_each_metric_has_a_reference():
@@ -220,11 +122,9 @@ def test_each_loss_and_each_metric_has_a_reference():
 def test_each_loss_is_that_of_its_reference(name, output, channels, case):
     truth, logits = make_case(case, channels)
     found = float(SegmentationLoss({name: 1.0}, output=output)(truth, logits))
-    counted = truth != IGNORE
     expected = 0.0
-    if counted.any():
-        shares = probabilities_of(logits, output)[counted]
-        expected = LOSS_REFERENCES[name](truth[counted], shares)
+    if case != "all ignored":
+        expected = LOSS_REFERENCES[name](truth, logits, output, LossOptions())
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
     assert case != "perfect" or found < 0.001
 
@@ -284,10 +184,10 @@ def test_each_rule_can_be_called(name):
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_each_runtime_opens_a_bundles_file_and_runs_it(networks, tmp_path, name):
+def test_each_runtime_opens_a_bundles_file_and_runs_it(plain, tmp_path, name):
     if name != "keras":
         pytest.skip(f"the runtime {name} opens what its export writes")
-    bundle = save_bundle(tmp_path / "bundle", networks["plain", "unet"])
+    bundle = save_bundle(tmp_path / "bundle", plain)
     engine = find("runtimes", name).open(bundle.folder / "model.keras")
     images = np.zeros((1, 16, 16, 3), np.float32)
     assert engine.granularity >= 1

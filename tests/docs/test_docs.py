@@ -172,6 +172,12 @@ def test_links_and_pictures_of_a_page_are_there(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_the_tests_that_a_page_names_are_there(page):
+    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)`", page.read_text())
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_a_block_of_code_says_its_language_and_can_be_run(page):
     fences = re.findall(r"^```(\w*)$", page.read_text(), re.MULTILINE)
     assert set(fences[::2]) <= {"bash", "console", "python", "pycon", "text", "toml"}

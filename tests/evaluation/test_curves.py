@@ -56,6 +56,11 @@ def test_the_learning_rate_has_a_small_panel_below():
     assert 0 < small < panel / 2
 
 
+def test_the_losses_of_two_adversaries_have_no_best_epoch():
+    assert shows(pixels_of(draw_curves(epochs(5, "fidelity"), title="t")), BEST)
+    assert not shows(pixels_of(draw_curves(epochs(5, "critic", "adversarial"), title="t")), BEST)
+
+
 def test_the_best_epoch_is_marked_where_the_loss_is_lowest():
     rows = [{"epoch": e, "loss": abs(e - 8) + 1.0} for e in range(1, 11)]
     pixels = pixels_of(draw_curves(rows, title="t"))

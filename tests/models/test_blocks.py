@@ -4,7 +4,24 @@ import keras
 import numpy as np
 import pytest
 
-from delineate.models.blocks import Style, block, convolution, double, halve, normalise
+from delineate.models.blocks import (
+    Style,
+    add,
+    block,
+    convolution,
+    double,
+    drop,
+    enlarge,
+    filters_at,
+    halve,
+    join,
+    normalise,
+    project,
+    separable,
+    transposed,
+    value_at,
+)
+from delineate.recipe import Model
 
 
 @pytest.fixture
@@ -138,3 +155,84 @@ def test_every_layer_has_the_precision_of_the_style(image, how):
     output = double(output, 4, how="bilinear", style=style, name="double")
     found = layers_of(image, output)
     assert {layer.dtype_policy.name for layer in found.values()} == {"mixed_bfloat16"}
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_enlarging_images_of_open_size_is_bilinear_to_the_border_and_at_each_size(factor):
+    image = keras.Input((None, None, 2))
+    model = keras.Model(image, enlarge(image, factor, style=Style(), name="a"))
+    assert model.layers[-1].name == "a"
+    # TensorFlow makes one graph for all sizes from the second size on.
+    for size in ((5, 7), (1, 3), (8, 2)):
+        values = np.random.default_rng(0).normal(size=(1, *size, 2)).astype(np.float32)
+        larger = (size[0] * factor, size[1] * factor)
+        expected = keras.ops.image.resize(values, larger, interpolation="bilinear")
+        expected = keras.ops.convert_to_numpy(expected)
+        np.testing.assert_allclose(model.predict_on_batch(values), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_enlarging_images_of_known_size_is_one_layer_of_keras(image):
+    found = layers_of(image, enlarge(image, 4, style=Style(), name="a"))
+    assert [layer.interpolation for layer in found.values()] == ["bilinear"]
+    assert found["a"].output.shape == (None, 32, 32, 6)
+
+
+def test_enlarging_by_repeating_keeps_the_values():
+    square = np.array([[1, 2], [3, 4]], np.float32).reshape(1, 2, 2, 1)
+    found = enlarge(square, 2, style=Style(), name="a", interpolation="nearest")
+    expected = square.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), expected)
+
+
+def test_what_has_nothing_to_do_adds_no_layer(image):
+    style = Style()
+    assert enlarge(image, 1, style=style, name="a") is image
+    assert join([image], style=style, name="a") is image
+    assert add([image], style=style, name="a") is image
+    assert drop(image, 0.0, style=style, name="a") is image
+
+
+def test_images_are_joined_along_their_channels_and_added_pixel_by_pixel(image):
+    other = keras.Input((8, 8, 6))
+    assert join([image, other], style=Style(), name="a").shape == (None, 8, 8, 12)
+    assert add([image, other], style=Style(), name="a").shape == (None, 8, 8, 6)
+
+
+def test_a_separable_convolution_is_one_by_channel_and_one_of_a_single_pixel(image):
+    found = layers_of(image, separable(image, 4, style=Style(), name="a", dilation=3))
+    assert isinstance(found["a"], keras.layers.DepthwiseConv2D)
+    assert (found["a"].dilation_rate, found["a"].kernel_size) == ((3, 3), (3, 3))
+    assert (found["a_mix"].filters, found["a_mix"].kernel_size) == (4, (1, 1))
+    assert [name for name in found if name.endswith(("normalise", "activate"))] == [
+        "a_normalise",
+        "a_activate",
+        "a_mix_normalise",
+        "a_mix_activate",
+    ]
+
+
+def test_a_transposed_convolution_is_normalised_and_begins_as_is_asked(image):
+    zeros = keras.initializers.Zeros()
+    output = transposed(image, 4, style=Style(), name="a", kernel_size=3, initialiser=zeros)
+    found = layers_of(image, output)
+    assert list(found) == ["a", "a_normalise", "a_activate"]
+    assert output.shape == (None, 16, 16, 4)
+    assert (found["a"].kernel_size, found["a"].use_bias) == ((3, 3), False)
+    assert not np.array(found["a"].get_weights()[0]).any()
+
+
+def test_a_projection_has_a_bias_and_nothing_after_it(image):
+    found = layers_of(image, project(image, 4, style=Style(), name="a"))
+    assert list(found) == ["a"]
+    assert (found["a"].use_bias, found["a"].kernel_size) == (True, (1, 1))
+
+
+def test_channels_double_at_each_depth_up_to_the_largest():
+    settings = Model(filters=16, largest_filters=50)
+    assert [filters_at(depth, settings) for depth in range(4)] == [16, 32, 50, 50]
+
+
+def test_the_last_value_holds_for_all_deeper_ones_and_no_value_at_all_is_zero():
+    assert value_at(2, ()) == 0.0
+    assert value_at(2, (0.1, 0.2)) == 0.2
+    assert value_at(0, (0.1, 0.2)) == 0.1

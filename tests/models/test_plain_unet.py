@@ -7,7 +7,7 @@ import pytest
 
 from delineate.models.blocks import Style
 from delineate.models.build import build_model
-from delineate.models.plain_unet import filters_at, plain_encoder, unet_decoder, value_at
+from delineate.models.plain_unet import plain_encoder
 from delineate.recipe import Model
 
 # Drawing random numbers makes JAX compile for each shape of kernel.
@@ -87,6 +87,7 @@ def test_each_join_has_what_comes_up_and_what_was_kept_at_that_resolution():
         ({"depth": 1}, lambda found: "encoder2_halve" not in found),
         ({"filters": 4}, lambda found: found["encoder2_convolve1"].filters == 16),
         ({"largest_filters": 3}, lambda found: found["encoder2_convolve1"].filters == 3),
+        ({"decoder_filters": (5, 3)}, lambda found: found["decoder0_convolve1"].filters == 3),
         ({"convolutions": 1}, lambda found: "decoder0_convolve2" not in found),
         ({"convolutions": 3}, lambda found: "encoder2_convolve3" in found),
         ({"kernel_size": 5}, lambda found: found["encoder0_convolve1"].kernel_size == (5, 5)),
@@ -126,7 +127,9 @@ def test_each_setting_changes_the_graph_as_it_says(setting, check):
 def test_every_setting_of_the_recipe_is_among_those_that_are_tried_here():
     marks = test_each_setting_changes_the_graph_as_it_says.pytestmark
     tried = {name for setting, _ in marks[0].args[1] for name in setting}
-    assert set(Model.model_fields) - tried == {"encoder", "decoder"}
+    # What concerns pretrained encoders, decoders that end below full resolution, inner outputs.
+    others = {"width", "weights", "freeze", "statistics", "head", "deep_supervision"}
+    assert set(Model.model_fields) - tried == {"encoder", "decoder", *others}
 
 
 def test_dropout_is_per_depth_and_the_last_value_holds_for_all_deeper_ones():
@@ -154,22 +157,3 @@ def test_the_encoder_gives_its_features_by_the_stride_that_they_have():
     assert {stride: tuple(tensor.shape[1:3]) for stride, tensor in features.items()} == {
         stride: (16 // stride, 32 // stride) for stride in (1, 2, 4, 8)
     }
-
-
-def test_the_decoder_goes_up_to_full_resolution_where_an_encoder_lacks_strides():
-    features = {4: keras.Input((8, 8, 3)), 8: keras.Input((4, 4, 6))}
-    settings = Model(depth=3, filters=2)
-    output = unet_decoder(features, settings=settings, style=PLAIN)
-    assert output.shape == (None, 32, 32, 2)
-    names = [layer.name for layer in keras.Model(list(features.values()), output).layers]
-    assert [name for name in names if name.endswith("join")] == ["decoder2_join"]
-
-
-def test_channels_double_at_each_depth_up_to_the_largest():
-    settings = Model(filters=16, largest_filters=50)
-    assert [filters_at(depth, settings) for depth in range(4)] == [16, 32, 50, 50]
-
-
-def test_no_value_at_all_is_zero_at_each_depth():
-    assert value_at(2, ()) == 0.0
-    assert value_at(2, (0.1, 0.2)) == 0.2

@@ -110,3 +110,11 @@ def test_an_even_chance_is_foreground_for_a_sigmoid_and_background_for_a_softmax
 def test_more_than_two_classes_are_decided_by_the_largest():
     probabilities = np.array([[[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.1, 0.1, 0.8]]], np.float32)
     assert to_mask(probabilities, output="softmax", threshold=0.9).tolist() == [[1, 0, 2]]
+
+
+@pytest.mark.parametrize("size", [(32, 48), (10, 20), (100, 60), (33, 48), (1, 1)])
+def test_a_network_of_one_size_sees_images_of_that_size_only(size):
+    engine, image = Echo(), some(size)
+    found = Preparation("crop", (32, 48), 16, tile=1024, fixed=True).predict(image, engine)
+    np.testing.assert_allclose(found, image / np.float32(255), atol=1e-6)
+    assert {given.shape for given in engine.given} == {(1, 32, 48, 3)}

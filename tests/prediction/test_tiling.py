@@ -38,7 +38,7 @@ def test_no_more_tiles_are_made_than_needed():
 @pytest.mark.parametrize("size", [(37, 53), (1, 100), (100, 1), (16, 16), (17, 15), (1, 1)])
 def test_an_identity_gives_the_image_back(size):
     image = np.random.default_rng(0).random((*size, 3)).astype(np.float32)
-    found = in_tiles(image, identity, tile=16, overlap=5)
+    found = in_tiles(image, identity, tile=(16, 16), overlap=5)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, image, rtol=1e-6)
 
@@ -50,7 +50,7 @@ def test_each_tile_is_of_the_side_asked_for_or_as_large_as_the_image():
         seen.append(part.shape[:2])
         return identity(part)
 
-    in_tiles(np.zeros((40, 10, 1)), predict, tile=16, overlap=4)
+    in_tiles(np.zeros((40, 10, 1)), predict, tile=(16, 16), overlap=4)
     assert set(seen) == {(16, 10)}
     assert len(seen) == 3
 
@@ -61,7 +61,7 @@ def test_where_two_tiles_disagree_the_change_is_gradual_and_never_leaves_their_r
     found = in_tiles(
         np.zeros((1, 28, 1)),
         lambda part: np.full((*part.shape[:2], 1), next(numbers), np.float32),
-        tile=16,
+        tile=(16, 16),
         overlap=4,
     ).ravel()
     assert found.tolist() == pytest.approx([0.0] * 12 + [0.2, 0.4, 0.6, 0.8] + [1.0] * 12)
@@ -75,6 +75,19 @@ def test_what_a_tile_says_at_its_inner_border_counts_least():
         found[:, [0, -1]] = 1
         return found
 
-    found = in_tiles(np.zeros((1, 28, 1)), wrong_at_the_border, tile=16, overlap=4).ravel()
+    found = in_tiles(np.zeros((1, 28, 1)), wrong_at_the_border, tile=(16, 16), overlap=4).ravel()
     assert found[[0, -1]].tolist() == [1, 1]
     assert found[1:-1].max() == pytest.approx(0.2)
+
+
+def test_tiles_may_be_higher_than_wide():
+    seen = []
+
+    def predict(part):
+        seen.append(part.shape[:2])
+        return part
+
+    image = np.random.default_rng(1).random((40, 30, 1)).astype(np.float32)
+    found = in_tiles(image, predict, tile=(16, 8), overlap=4)
+    np.testing.assert_allclose(found, image, atol=1e-6)
+    assert set(seen) == {(16, 8)}

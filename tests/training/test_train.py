@@ -210,7 +210,7 @@ def test_an_infinite_loss_ends_the_training_with_a_hint(discs, recipe, tmp_path)
     assert "learning_rate" in caught.value.hint
 
 
-def explode(truth, logits, *, output, ignore):
+def explode(truth, logits, *, output, ignore, options):
     return keras.ops.sum(logits) * 0.0 + float("inf")
 
 
@@ -223,7 +223,7 @@ def test_classes_of_more_than_two_train_with_a_softmax(recipe, tmp_path):
     )
     settings = {
         "model.output": "softmax",
-        "loss.terms": {"categorical_crossentropy": 1.0, "dice": 0.5},
+        "loss.terms": {"categorical_crossentropy": 1.0, "dice_per_class": 0.5},
         "training.epochs": 2,
     }
     run = train(dataset, recipe.override(settings), to=tmp_path / "run")

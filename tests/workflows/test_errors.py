@@ -80,7 +80,12 @@ def blend_a_mask(folder):
         (break_nothing, ["train", "pairs", "--resume"], 2, "--resume"),
         (break_nothing, ["train", "pairs", "--to", "pairs"], 1, "exists already"),
         (break_nothing, ["train", "pairs", "--to", "gone", "--resume"], 1, "no run folder"),
-        (break_nothing, ["train", "pairs", "--set", "loss.terms={dise = 1.0}"], 2, "'dice'"),
+        (
+            break_nothing,
+            ["train", "pairs", "--set", "loss.terms={dice = 1.0}"],
+            2,
+            "'dice_per_class'",
+        ),
         (break_nothing, ["train", "pairs", "--set", "callbacks.best=val_dise"], 2, "val_dice"),
         (lose_a_mask, ["train", "pairs"], 1, "cell-3"),
         (cut_an_image, ["train", "pairs"], 1, "cell_2.png"),

@@ -61,6 +61,16 @@ def _text(values: dict[str, Any]) -> str:
         row |= {"from": low, "to": high}
     head = f"{values['data']}, {values['split']}: {len(values['images'])} images"
     parts = [head, table(rows), table(values["classes"])]
+    if "refiner" in values:
+        parts.append(_refiner_text(values["refiner"]))
     if "instances" in values:
         parts.append(table([values["instances"]]))
     return "\n\n".join(parts)
+
+
+def _refiner_text(found: dict[str, Any]) -> str:
+    rows = [
+        {"score": name, "without": found["without"][name], "with": value}
+        for name, value in found["with"].items()
+    ]
+    return f"refiner, {'kept' if found['kept'] else 'left out'}\n{table(rows)}"

@@ -33,7 +33,8 @@ def step_line(progress: "Progress") -> str:
     """Return the line that moves."""
     filled = 20 * progress.step // max(progress.steps, 1)
     return (
-        f"epoch {progress.epoch}/{progress.epochs} [{'#' * filled}{'.' * (20 - filled)}] "
+        f"{_stage(progress)}epoch {progress.epoch}/{progress.epochs} "
+        f"[{'#' * filled}{'.' * (20 - filled)}] "
         f"{progress.step}/{progress.steps}  {_scores(progress, '')}  "
         f"{progress.images_per_second:.1f} images/s  {duration(progress.seconds_left)} left"
     )
@@ -43,10 +44,14 @@ def epoch_line(progress: "Progress") -> str:
     """Return the line of a finished epoch."""
     validation = _scores(progress, "val_")
     return (
-        f"epoch {progress.epoch}/{progress.epochs}  {_scores(progress, '')}"
+        f"{_stage(progress)}epoch {progress.epoch}/{progress.epochs}  {_scores(progress, '')}"
         + (f"  | validation {validation}" if validation else "")
         + f"  {progress.images_per_second:.1f} images/s  {duration(progress.seconds_left)} left"
     )
+
+
+def _stage(progress: "Progress") -> str:
+    return f"{progress.stage}: " if progress.stage else ""
 
 
 def _scores(progress: "Progress", prefix: str) -> str:

@@ -80,6 +80,7 @@ def _train(
     except KeyboardInterrupt:
         say(f"saved; go on with: delineate train {data} --to {folder} --resume")
         raise
+    _tell_refined(run)
     put(summary(run), as_json=as_json, text=str(run.folder))
     say(f"the report is {run.report}")
 
@@ -87,4 +88,24 @@ def _train(
 def summary(run: Any) -> dict[str, Any]:
     """Return what a finished training says of itself, for JSON."""
     rows = run.rows
-    return {"run": str(run.folder), "epochs": len(rows), "scores": rows[-1] if rows else {}}
+    told = {"run": str(run.folder), "epochs": len(rows), "scores": rows[-1] if rows else {}}
+    refined = _refined(run)
+    return told | ({"refiner": refined} if refined else {})
+
+
+def _refined(run: Any) -> dict[str, Any] | None:
+    """Return whether the refiner was kept, and the scores by which that was decided."""
+    from delineate.evaluation.refinement import refinement_of
+
+    decided = refinement_of(run)
+    return {"kept": decided.kept, **decided.scores} if decided is not None else None
+
+
+def _tell_refined(run: Any) -> None:
+    found = _refined(run)
+    if found:
+        before, after = (found[name]["mean_iou"] or 0.0 for name in ("without", "with"))
+        say(
+            f"the refiner is {'kept' if found['kept'] else 'left out'}: mean IoU of the validation "
+            f"images {before:.4f} without it, {after:.4f} with it"
+        )

@@ -84,6 +84,9 @@ def augment_window(
 
 
 def _draw_turn(settings: Augment, rng: np.random.Generator) -> Turn:
-    rows, columns = rng.random(2) < 0.5 if settings.flip else (False, False)
+    # Both are drawn even where one way is not wanted, so that the setting changes nothing else.
+    drawn = rng.random(2) < 0.5 if settings.flip else (False, False)
+    rows = bool(drawn[0]) and settings.flip != "left_right"
+    columns = bool(drawn[1]) and settings.flip != "up_down"
     quarters = int(rng.integers(4)) if settings.quarter_turns else 0
     return Turn(bool(rows), bool(columns), quarters)

@@ -12,7 +12,18 @@ from matplotlib.ticker import MaxNLocator
 
 from delineate.errors import DataError
 
-_PANELS = {"loss": "Loss", "accuracy": "Accuracy", "dice": "Dice", "mean_iou": "Mean IoU"}
+_PANELS = {
+    "loss": "Loss",
+    "accuracy": "Accuracy",
+    "dice": "Dice",
+    "mean_iou": "Mean IoU",
+    "fidelity": "Fidelity loss",
+    "adversarial": "Adversarial loss",
+    "critic": "Critic's loss",
+}
+_LOSSES = ("loss", "fidelity")
+# Two adversaries rise and fall with each other: neither has a best epoch.
+_CONTESTED = ("adversarial", "critic")
 _TRAINING = "#9aa5ad"
 _VALIDATION = "#1f6f78"
 _INK = "#3a4147"
@@ -24,8 +35,9 @@ Points = list[tuple[float, float]]
 def draw_curves(rows: Sequence[Row], *, title: str) -> bytes:
     """Return a picture of the losses and scores of a training over its epochs.
 
-    There is a panel each for loss, accuracy, Dice and mean IoU, as far as the rows have them, with
-    training and validation together and the best epoch marked; below them the learning rate.
+    There is a panel each for loss, accuracy, Dice and mean IoU, and for the losses of a refiner, as
+    far as the rows have them, with training and validation together and the best epoch marked;
+    below them the learning rate.
 
     Args:
         rows: One mapping per epoch: "epoch" (from 1 on), "loss", "accuracy", "dice", "mean_iou",
@@ -76,12 +88,16 @@ def _draw_score(axes: Axes, rows: Sequence[Row], name: str) -> None:
             axes.plot(
                 *zip(*points, strict=True), color=colour, label=label, lw=1.8, marker=marker, ms=3.5
             )
-    best = _best(validation or training, lowest=name == "loss")
+    if name not in _CONTESTED:
+        _mark_best(axes, _best(validation or training, lowest=name in _LOSSES))
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK)
+
+
+def _mark_best(axes: Axes, best: tuple[float, float]) -> None:
     axes.plot(*best, "o", color="none", mec="#c8553d", mew=1.8, ms=9, zorder=5)
     axes.set_title(
         f"best {best[1]:.3f} in epoch {best[0]:g}", loc="right", fontsize=9, color="#c8553d"
     )
-    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK)
 
 
 def _draw_rate(axes: Axes, rows: Sequence[Row], points: Points) -> None:

@@ -71,6 +71,7 @@ class Evaluated:
         values: All scores by name.
         known: Whether the splits are those of the training.
         first_batch: The PNG of the training's first batch, where there is one.
+        refiner_rows: The epochs of the refiner's training, where there is one.
     """
 
     predictor: Predictor
@@ -82,6 +83,7 @@ class Evaluated:
     values: dict[str, Any]
     known: bool = False
     first_batch: bytes | None = None
+    refiner_rows: Sequence[Row] = ()
 
 
 def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report:
@@ -92,7 +94,8 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
         rows: The epochs of the training, none for a bare bundle.
         cases: How many of the best and of the worst images to draw.
     """
-    sections = [_scores(evaluated), *_limit(evaluated), *_cases(evaluated, cases)]
+    sections = [_scores(evaluated), *_limit(evaluated), *_refinement(evaluated)]
+    sections += _cases(evaluated, cases)
     sections += [_examples(evaluated), _seen(evaluated)]
     if rows:
         sections.append(_training(rows))
@@ -268,6 +271,45 @@ def _limit(evaluated: Evaluated) -> list[Section]:
         Table("The best of each class", columns, each),
     )
     return [Section("Lost by resizing alone", text, tables)]
+
+
+def _refinement(evaluated: Evaluated) -> list[Section]:
+    """Return what the refiner does to the scores, where there is one, whether kept or not."""
+    found = evaluated.values.get("refiner")
+    if found is None:
+        return []
+    before, after = found["without"], found["with"]
+    rows = tuple(
+        (SCORES[name][0], before[name], after[name], _gain(before[name], after[name]))
+        for name in after
+    )
+    decided = SCORES[found["decided_by"]][0]
+    text = (
+        "A second network has learnt to correct the probabilities of the first, against a critic "
+        "that tells its masks from true ones. "
+    )
+    if found["kept"]:
+        text += f"It is part of this network: {decided} of the validation images gained by it."
+    else:
+        text += f"It was left out: {decided} of the validation images did not gain by it."
+    if evaluated.split == "validation":
+        text += " It was decided by these images: on new ones expect less of a gain."
+    table = Table("With the refiner and without", ("score", "without", "with", "gain"), rows)
+    caption = (
+        "After each epoch of the refiner's training. Fidelity is how far its masks are from the "
+        "truth. The adversarial loss falls where they deceive the critic, the critic's loss where "
+        "they do not."
+    )
+    rows_of_refiner = evaluated.refiner_rows
+    if not rows_of_refiner:
+        return [Section("Refinement", text, (table,))]
+    curves = draw_curves(rows_of_refiner, title="Refiner")
+    pictures = (Picture("Curves of the refiner", caption, curves),)
+    return [Section("Refinement", text, (table,), pictures)]
+
+
+def _gain(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def _seen(evaluated: Evaluated) -> Section:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from delineate.bundle import Card
+from delineate.bundle import Bundle, Card
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError
 from delineate.evaluation.describe import HEADLINE, Evaluated, describe
 from delineate.evaluation.figures import confusion_matrix
+from delineate.evaluation.refinement import refinement_of, refinement_scores
 from delineate.evaluation.resize_limit import limit_table, resize_limit
 from delineate.evaluation.tally import BINS, Scored, histogram_of, score_image, summarise_images
 from delineate.files import write_whole
@@ -36,7 +37,8 @@ def evaluate(
 ) -> Report:
     """Return the report of a run's best bundle, or of any bundle, on a dataset.
 
-    It is also written: ``report.json``, ``report.html`` and ``confusion_matrix.png``.
+    It is also written: ``report.json``, ``report.html`` and ``confusion_matrix.png``. Where the run
+    has trained a refiner, the network is scored with it and without, whether it was kept or not.
 
     Args:
         run: A run, or the folder of a run or of a bundle.
@@ -58,6 +60,8 @@ def evaluate(
     settings = Recipe.load(own.recipe) if own.recipe.is_file() else Recipe()
     boundary = settings.evaluation.boundary
     tally = _score(predictor, chosen.part, progress, boundary=boundary)
+    values = _values(dataset.name, chosen, tally, predictor.card)
+    values |= _compared(own, folder, chosen.part, tally.images, boundary=boundary)
     evaluated = Evaluated(
         predictor,
         chosen.whole,
@@ -65,9 +69,10 @@ def evaluate(
         chosen.split,
         tally.images,
         tally.histogram,
-        _values(dataset.name, chosen, tally, predictor.card),
+        values,
         known=chosen.known,
         first_batch=own.batch.read_bytes() if own.batch.is_file() else None,
+        refiner_rows=own.refiner.rows if "refiner" in values else (),
     )
     report = describe(evaluated, own.rows, cases=settings.evaluation.cases)
     target = Path(to) if to is not None else (folder if Run(folder).recipe.is_file() else None)
@@ -162,6 +167,21 @@ def run_of(folder: Path) -> Run:
     """
     places = [folder, *folder.resolve().parents[:2]]
     return next((Run(place) for place in places if Run(place).dataset.is_file()), Run(folder))
+
+
+def _compared(
+    own: Run, folder: Path, part: Dataset, scored: Sequence[Scored], *, boundary: bool
+) -> dict[str, Any]:
+    """Return what a run's refiner does to the scores, as ``refiner``, where it has one."""
+    # Of the run itself: an export of it, say, is not what was compared.
+    if folder.resolve() not in (own.folder.resolve(), own.best.resolve()):
+        return {}
+    decided = refinement_of(own)
+    if decided is None:
+        return {}
+    by = Bundle.open(folder)
+    scores = refinement_scores(own, part, boundary=boundary, scored=scored, by=by)
+    return {"refiner": {"kept": decided.kept, "decided_by": decided.decided_by, **scores}}
 
 
 def _known_splits(dataset: Dataset, run: Run) -> dict[str, str]:

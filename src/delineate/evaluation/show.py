@@ -12,6 +12,7 @@ from delineate.errors import UsageError
 from delineate.evaluation.describe import triptych
 from delineate.evaluation.evaluate import choose_part
 from delineate.evaluation.figures import triptychs
+from delineate.evaluation.tables import table_rows
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe, names
 from delineate.runs import Run
@@ -40,9 +41,10 @@ def show(what: str | Path) -> Rows:
     if str(what) == "recipes":
         return [_recipe_row(name) for name in names()]
     if str(what) in TABLES:
-        return [_table_row(str(what), name) for name in TABLES[str(what)]]
+        return table_rows(str(what))
     folder = Path(what)
-    if Run(folder).recipe.is_file():
+    # A refiner's training has its folder in the run's, and no recipe of its own.
+    if Run(folder).recipe.is_file() or Run(folder).journal.is_file():
         return [{"epoch": int(row["epoch"]), **_without(row, "epoch")} for row in Run(folder).rows]
     if (folder / CARD).is_file():
         return _bundle_rows(Bundle.open(folder).card)
@@ -86,7 +88,10 @@ def _run_row(run: Run) -> dict[str, Any]:
     rows = run.rows
     best = Recipe.load(run.recipe).callbacks.best
     choose = min if best.endswith(("loss", "error")) else max
-    row = choose((row for row in rows if best in row), key=lambda row: row[best], default={})
+    scored = (row for row in rows if best in row)
+    row = choose(scored, key=lambda row: row[best], default={})
+    if best == "last" and rows:
+        row = rows[-1]
     seconds = sum(item.get("seconds", 0.0) for item in rows)
     return {
         "run": run.folder.name,
@@ -119,10 +124,6 @@ def _recipe_row(name: str) -> dict[str, Any]:
         "loss": " + ".join(recipe.loss.terms),
         "epochs": recipe.training.epochs,
     }
-
-
-def _table_row(table: str, name: str) -> dict[str, Any]:
-    return {table.removesuffix("s"): name, "object": TABLES[table][name]}
 
 
 def _without(row: dict[str, float], key: str) -> dict[str, float]:

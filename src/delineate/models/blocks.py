@@ -1,11 +1,14 @@
 """The pieces that networks are built from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
 import keras
 from keras import layers
+
+from delineate.recipe import Model
 
 Tensor = Any
 
@@ -49,13 +52,29 @@ class Style:
         return type(initialiser).from_config(config)
 
 
+def filters_at(depth: int, settings: Model) -> int:
+    """Return the channels at a depth: doubled each time, up to the largest."""
+    return int(min(settings.filters * 2**depth, settings.largest_filters))
+
+
+def value_at(depth: int, values: Sequence[float]) -> float:
+    """Return the value for a depth; the last one holds for all deeper ones, none is 0."""
+    return values[min(depth, len(values) - 1)] if values else 0.0
+
+
 def convolution(
-    image: Tensor, filters: int, *, style: Style, name: str, strides: int = 1
+    image: Tensor,
+    filters: int,
+    *,
+    style: Style,
+    name: str,
+    strides: int = 1,
+    kernel_size: int | None = None,
 ) -> Tensor:
-    """Return a convolution with its normalisation and activation."""
+    """Return a convolution with its normalisation and activation; its kernel is the style's."""
     image = layers.Conv2D(
         filters,
-        style.kernel_size,
+        kernel_size or style.kernel_size,
         strides=strides,
         padding="same",
         # The normalisation's own offset makes a bias useless.
@@ -64,6 +83,63 @@ def convolution(
         dtype=style.dtype,
         name=name,
     )(image)
+    return _finish(image, style=style, name=name)
+
+
+def separable(image: Tensor, filters: int, *, style: Style, name: str, dilation: int = 1) -> Tensor:
+    """Return a convolution by channel, dilated, and one of 1×1, both with all that follows one."""
+    image = layers.DepthwiseConv2D(
+        style.kernel_size,
+        padding="same",
+        dilation_rate=dilation,
+        use_bias=style.normalisation == "none",
+        depthwise_initializer=style.initialiser_of(name),
+        dtype=style.dtype,
+        name=name,
+    )(image)
+    image = _finish(image, style=style, name=name)
+    return convolution(image, filters, style=style, name=f"{name}_mix", kernel_size=1)
+
+
+def transposed(
+    image: Tensor,
+    filters: int,
+    *,
+    style: Style,
+    name: str,
+    kernel_size: int,
+    initialiser: keras.Initializer | None = None,
+) -> Tensor:
+    """Return a transposed convolution of stride 2 with its normalisation and activation."""
+    image = layers.Conv2DTranspose(
+        filters,
+        kernel_size,
+        strides=2,
+        padding="same",
+        use_bias=style.normalisation == "none",
+        kernel_initializer=initialiser or style.initialiser_of(name),
+        dtype=style.dtype,
+        name=name,
+    )(image)
+    return _finish(image, style=style, name=name)
+
+
+def project(
+    image: Tensor, filters: int, *, style: Style, name: str, kernel_size: int = 1, strides: int = 1
+) -> Tensor:
+    """Return a convolution with a bias and nothing after it."""
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        kernel_initializer=style.initialiser_of(name),
+        dtype=style.dtype,
+        name=name,
+    )(image)
+
+
+def _finish(image: Tensor, *, style: Style, name: str) -> Tensor:
     image = normalise(image, style=style, name=f"{name}_normalise")
     return layers.Activation(style.activation, dtype=style.dtype, name=f"{name}_activate")(image)
 
@@ -83,11 +159,32 @@ def block(image: Tensor, filters: int, *, style: Style, dropout: float, name: st
     """Return several convolutions, with dropout after the first."""
     for number in range(1, style.convolutions + 1):
         image = convolution(image, filters, style=style, name=f"{name}_convolve{number}")
-        if number == 1 and dropout > 0:
-            image = layers.Dropout(
-                dropout, seed=style.seed_of(name), dtype=style.dtype, name=f"{name}_dropout"
-            )(image)
+        if number == 1:
+            image = drop(image, dropout, style=style, name=name)
     return image
+
+
+def drop(image: Tensor, share: float, *, style: Style, name: str) -> Tensor:
+    """Return the image with a share of its activations dropped in training."""
+    if share == 0:
+        return image
+    return layers.Dropout(
+        share, seed=style.seed_of(name), dtype=style.dtype, name=f"{name}_dropout"
+    )(image)
+
+
+def join(images: Sequence[Tensor], *, style: Style, name: str) -> Tensor:
+    """Return the channels of all images in one, a single image as it is."""
+    if len(images) == 1:
+        return images[0]
+    return layers.Concatenate(dtype=style.dtype, name=name)(list(images))
+
+
+def add(images: Sequence[Tensor], *, style: Style, name: str) -> Tensor:
+    """Return the sum of all images, a single image as it is."""
+    if len(images) == 1:
+        return images[0]
+    return layers.Add(dtype=style.dtype, name=name)(list(images))
 
 
 def halve(image: Tensor, *, how: str, style: Style, name: str) -> Tensor:
@@ -101,9 +198,7 @@ def halve(image: Tensor, *, how: str, style: Style, name: str) -> Tensor:
 def double(image: Tensor, filters: int, *, how: str, style: Style, name: str) -> Tensor:
     """Return the image at twice the resolution: by "transposed" or "bilinear"."""
     if how == "bilinear":
-        image = layers.UpSampling2D(2, interpolation="bilinear", dtype=style.dtype, name=name)(
-            image
-        )
+        image = enlarge(image, 2, style=style, name=name)
         return convolution(image, filters, style=style, name=f"{name}_convolve")
     return layers.Conv2DTranspose(
         filters,
@@ -114,3 +209,38 @@ def double(image: Tensor, filters: int, *, how: str, style: Style, name: str) ->
         dtype=style.dtype,
         name=name,
     )(image)
+
+
+def enlarge(
+    image: Tensor, factor: int, *, style: Style, name: str, interpolation: str = "bilinear"
+) -> Tensor:
+    """Return the image at a multiple of its resolution: "bilinear" (even ones) or "nearest"."""
+    if factor == 1:
+        return image
+    # On TensorFlow, Keras's bilinear layer fails in a graph of images of unknown size.
+    if interpolation == "nearest" or None not in image.shape[1:3]:
+        return layers.UpSampling2D(
+            factor, interpolation=interpolation, dtype=style.dtype, name=name
+        )(image)
+    repeat = layers.UpSampling2D(factor, dtype=style.dtype, name=f"{name}_repeat")
+    rows = _slope(repeat(image), factor, (1, 0), style=style, name=f"{name}_rows")
+    return _slope(rows, factor, (0, 1), style=style, name=name)
+
+
+def _slope(image: Tensor, factor: int, axis: tuple[int, int], *, style: Style, name: str) -> Tensor:
+    """Return an image of repeated pixels made linear in between, along one axis.
+
+    That is a mean over factor + 1 pixels in which those at both ends count half: the sum of the
+    means over factor + 1 and over factor - 1 pixels, weighted by their sizes.
+    """
+    parts = []
+    for size in (factor + 1, factor - 1):
+        window = tuple(size if along else 1 for along in axis)
+        part = image
+        if size > 1:
+            part = layers.AveragePooling2D(
+                window, strides=1, padding="same", dtype=style.dtype, name=f"{name}_mean{size}"
+            )(part)
+        scale = layers.Rescaling(size / (2 * factor), dtype=style.dtype, name=f"{name}_weigh{size}")
+        parts.append(scale(part))
+    return add(parts, style=style, name=name)

@@ -1,5 +1,7 @@
 """From settings to a Keras model."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -7,12 +9,27 @@ from keras import layers
 
 from delineate.catalog import find
 from delineate.errors import RecipeError
-from delineate.models.blocks import Style
-from delineate.recipe import Model, from_values
+from delineate.models.blocks import Style, enlarge
+from delineate.models.network import Network
+from delineate.models.pairing import refuse_pairing, works_at_one_size
+from delineate.recipe import Model, depth_of, from_values
+
+Tensor = Any
+Size = tuple[int, int]
+# Class ids are stored in 8 bits, and 255 is not a class.
+MOST_CLASSES = 255
+# The side, in pixels, at which strides are measured.
+MEASURED = 256
 
 
 def build_model(
-    *, classes: int, channels: int = 3, seed: int = 0, precision: str = "float32", **settings: Any
+    *,
+    classes: int,
+    channels: int = 3,
+    size: Size | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+    **settings: Any,
 ) -> keras.Model:
     """Return a functional Keras model of plain layers: pixel values in, probabilities out.
 
@@ -22,14 +39,16 @@ def build_model(
     ``logits`` comes before it.
 
     Args:
-        classes: Number of classes, background included: two or more.
+        classes: Number of classes, background included: from 2 to 255.
         channels: Channels of the images.
+        size: (height, width) of the images, for networks that work at one size only.
         seed: Of the initial weights and of dropout.
         precision: "float32", or "bfloat16" for the arithmetic; the weights stay float32.
         **settings: Keys of the recipe's section `[model]`.
 
     Raises:
-        RecipeError: An unknown setting or a bad value.
+        RecipeError: An unknown setting, a bad value, weights that do not fit, or an encoder and a
+            decoder that do not go together.
         UsageError: An encoder or decoder that does not exist.
 
     Example:
@@ -37,42 +56,129 @@ def build_model(
         >>> model.output.shape
         (None, None, None, 2)
     """
-    _refuse_below(2, "classes", classes)
-    _refuse_below(1, "channels", channels)
-    values = {"model": settings, "runtime": {"precision": precision}}
-    chosen: Model = from_values(values, "build_model").model
-    style = _style(chosen, seed, precision)
-    image = layers.Input((None, None, channels), name="image")
-    factor = chosen.input_scale if chosen.input_scale is not None else 1 / 255
+    chosen: Model = from_values(
+        {"model": settings, "runtime": {"precision": precision}}, "build_model"
+    ).model
+    return build_network(
+        chosen, classes=classes, channels=channels, size=size, seed=seed, precision=precision
+    ).model
+
+
+def build_network(
+    settings: Model,
+    *,
+    classes: int,
+    channels: int,
+    size: Size | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+) -> Network:
+    """Return the network of a recipe's section `[model]`, all of it to be trained.
+
+    The arguments and errors are those of :func:`build_model`.
+    """
+    _refuse_outside("classes", classes, 2, MOST_CLASSES)
+    _refuse_outside("channels", channels, 1, None)
+    refuse_pairing(settings, size)
+    style = _style(settings, seed, precision)
+    image = layers.Input((*_side(settings, size), channels), name="image")
+    factor = settings.input_scale if settings.input_scale is not None else 1 / 255
     scaled = layers.Rescaling(factor, dtype="float32", name="scale")(image)
-    features = find("encoders", chosen.encoder)(scaled, settings=chosen, style=style)
-    decoded = find("decoders", chosen.decoder)(features, settings=chosen, style=style)
-    logits = layers.Conv2D(
-        1 if chosen.output == "sigmoid" and classes == 2 else classes,
-        1,
-        kernel_initializer=style.initialiser_of("logits"),
-        dtype="float32",
-        name="logits",
-    )(decoded)
-    probabilities = layers.Activation(chosen.output, dtype="float32", name="probabilities")(logits)
-    return keras.Model(image, probabilities, name=f"{chosen.encoder}_{chosen.decoder}")
+    features = find("encoders", settings.encoder)(scaled, settings=settings, style=style)
+    decoded = find("decoders", settings.decoder)(features, settings=settings, style=style)
+    tensors = decoded if isinstance(decoded, list | tuple) else [decoded]
+    strides = _strides(image, list(tensors))
+    count = 1 if settings.output == "sigmoid" and classes == 2 else classes
+    names = ["logits", *(f"inner_logits{number}" for number in range(1, len(tensors)))]
+    logits = [
+        _head(tensor, count, stride, settings=settings, style=style, name=name)
+        for tensor, stride, name in zip(tensors, strides, names, strict=True)
+    ]
+    probabilities = layers.Activation(settings.output, dtype="float32", name="probabilities")(
+        logits[0]
+    )
+    model = keras.Model(
+        image, probabilities, name=f"{_plain(settings.encoder)}_{_plain(settings.decoder)}"
+    )
+    return Network(
+        model, _trainer(image, logits, model.name), len(logits), _stages(image, features)
+    )
 
 
 def logits_model(model: keras.Model) -> keras.Model:
-    """Return the model up to its logits, sharing all layers: what a training steps."""
+    """Return the model up to its logits, sharing all layers."""
     return keras.Model(model.input, model.get_layer("logits").output, name=f"{model.name}_logits")
+
+
+def _trainer(image: Tensor, logits: list[Tensor], name: str) -> keras.Model:
+    joined = logits[0]
+    if len(logits) > 1:
+        joined = layers.Concatenate(dtype="float32", name="all_logits")(logits)
+    return keras.Model(image, joined, name=f"{name}_logits")
+
+
+def _strides(image: Tensor, tensors: list[Tensor]) -> list[int]:
+    """Return how many rows of the image one row of each tensor stands for."""
+    model = keras.Model(image, list(tensors))
+    height = image.shape[1] or MEASURED
+    shapes = model.compute_output_shape((1, height, image.shape[2] or MEASURED, image.shape[3]))
+    return [height // shape[1] for shape in shapes]
+
+
+def _stages(image: Tensor, features: Mapping[int, Tensor]) -> dict[int, tuple[layers.Layer, ...]]:
+    return {
+        stride: tuple(keras.Model(image, features[stride]).layers) for stride in sorted(features)
+    }
+
+
+def _head(
+    image: Tensor, channels: int, stride: int, *, settings: Model, style: Style, name: str
+) -> Tensor:
+    """Return logits at full resolution."""
+    initialiser = style.initialiser_of(name)
+    if stride > 1 and settings.head == "transposed":
+        kernel = 3 if stride == 2 else 2 * stride
+        return layers.Conv2DTranspose(
+            channels,
+            kernel,
+            strides=stride,
+            padding="same",
+            kernel_initializer=initialiser,
+            dtype="float32",
+            name=name,
+        )(image)
+    convolution = layers.Conv2D(
+        channels,
+        1,
+        kernel_initializer=initialiser,
+        dtype="float32",
+        name=name if stride == 1 else f"{name}_small",
+    )
+    if stride == 1:
+        return convolution(image)
+    return enlarge(convolution(image), stride, style=replace(style, dtype="float32"), name=name)
+
+
+def _side(settings: Model, size: Size | None) -> tuple[int | None, int | None]:
+    return size if size is not None and works_at_one_size(settings) else (None, None)
+
+
+def _plain(name: str) -> str:
+    return name.replace(":", "_").replace(".", "_")
 
 
 def stride_of(settings: Model) -> int:
     """Return what the sides of an image have to divide by."""
-    return int(2**settings.depth)
+    return int(2 ** depth_of(settings))
 
 
-def _refuse_below(least: int, name: str, count: int) -> None:
-    if count < least:
+def _refuse_outside(name: str, count: int, least: int, most: int | None) -> None:
+    if count < least or (most is not None and count > most):
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
         raise RecipeError(
             f"A network with {name}={count} cannot be built.",
-            hint=f"Give {least} or more; the classes include the background.",
+            hint=f"Give {bounds}; the classes include the background, and class ids are stored in "
+            "8 bits.",
         )
 
 

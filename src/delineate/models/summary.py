@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from delineate.errors import UsageError
+from delineate.models.graph import replay
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,9 @@ def trace(model: keras.Model, size: int) -> Graph:
         UsageError: The model has no graph of layers, or not one image as input.
     """
     try:
-        inputs, outputs = model.inputs, model.outputs
+        inputs = model.inputs
     except (AttributeError, ValueError):
-        inputs, outputs = [], []
+        inputs = []
     if not inputs or len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise UsageError(
             f"The model '{model.name}' is no graph of layers from one image.",
@@ -126,21 +127,30 @@ def trace(model: keras.Model, size: int) -> Graph:
         )
     shape = (1, *(side or size for side in inputs[0].shape[1:3]), inputs[0].shape[3])
     image = keras.KerasTensor(shape, inputs[0].dtype)
+    calls, outputs = follow(model, [image])
+    return Graph(image, calls, outputs)
+
+
+def follow(model: keras.Model, tensors: Sequence[Any]) -> tuple[list[Call], list[Any]]:
+    """Return the calls of a model's layers, in the order of computation, and what it gives.
+
+    Args:
+        model: A functional or sequential model.
+        tensors: One for each of its inputs, of known shape.
+    """
     calls: list[Call] = []
 
     def recorded(layer: Any) -> Callable[..., Any]:
         def call(*values: Any, **named: Any) -> Any:
             result = layer.compute_output_spec(*values, **named)
             given = keras.tree.flatten([values, named])
-            tensors = [value for value in given if isinstance(value, keras.KerasTensor)]
-            calls.append(Call(layer, tensors, keras.tree.flatten(result)))
+            inputs = [value for value in given if isinstance(value, keras.KerasTensor)]
+            calls.append(Call(layer, inputs, keras.tree.flatten(result)))
             return result
 
         return call
 
-    # Keras has no public way through a graph; this one is what its own compute_output_shape takes.
-    last = keras.Model(inputs, outputs)._run_through_graph([image], operation_fn=recorded)
-    return Graph(image, calls, keras.tree.flatten(last))
+    return calls, replay(model, tensors, recorded)
 
 
 def _count(weights: Sequence[Any]) -> int:

@@ -107,7 +107,9 @@ class Predictor:
             )
         card = self.card
         image = normalise(adapt_channels(image, card.channels, name), card.normalisation)
-        preparation = Preparation(card.fit, card.size, card.stride, card.tile)
+        preparation = Preparation(
+            card.fit, card.size, card.stride, card.tile, fixed=card.fixed_size
+        )
         found = [preparation.predict(image, runtime) for runtime in self.runtimes]
         probabilities: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
         mask = to_mask(probabilities, output=card.output, threshold=card.threshold)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from delineate.imaging import pad_to_multiple, resize_image, resize_probabilities
+from delineate.imaging import Padding, pad_to_multiple, resize_image, resize_probabilities
 from delineate.prediction.tiling import in_tiles
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -32,6 +32,7 @@ class Preparation:
         stride: What the sides have to divide by.
         tile: Larger images are predicted in tiles of this side, in pixels.
         overlap: By how much neighbouring tiles overlap, in pixels; half a tile at most.
+        fixed: Whether the network takes images of ``size`` only: all are predicted in such tiles.
     """
 
     fit: str
@@ -39,6 +40,7 @@ class Preparation:
     stride: int
     tile: int = 1024
     overlap: int = 64
+    fixed: bool = False
 
     def predict(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
         """Return the probabilities of one image at its own size.
@@ -54,20 +56,25 @@ class Preparation:
         if self.fit == "resize":
             small = resize_image(image, self.size)
             found = resize_probabilities(_run_one(runtime, small), size)
-        elif max(size) <= self.tile:
+        elif max(size) <= self.tile and not self.fixed:
             found = self._padded(image, runtime)
         else:
+            tile = self.size if self.fixed else (self.tile, self.tile)
             found = in_tiles(
                 image,
                 lambda part: self._padded(part, runtime),
-                tile=self.tile,
-                overlap=min(self.overlap, self.tile // 2),
+                tile=tile,
+                overlap=min(self.overlap, min(tile) // 2),
             )
         return two_classes(found)
 
     def _padded(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
-        multiple = int(np.lcm(self.stride, runtime.granularity))
-        padding = pad_to_multiple((image.shape[0], image.shape[1]), multiple)
+        size = image.shape[0], image.shape[1]
+        if self.fixed:
+            padding = Padding(size, self.size[0] - size[0], self.size[1] - size[1])
+        else:
+            multiple = int(np.lcm(self.stride, runtime.granularity))
+            padding = pad_to_multiple(size, multiple)
         cut: np.ndarray = padding.undo(_run_one(runtime, padding.apply(image)))
         return cut
 

@@ -6,15 +6,19 @@ import numpy as np
 
 
 def in_tiles(
-    image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], *, tile: int, overlap: int
+    image: np.ndarray,
+    predict: Callable[[np.ndarray], np.ndarray],
+    *,
+    tile: tuple[int, int],
+    overlap: int,
 ) -> np.ndarray:
     """Return the blended predictions of an image's tiles.
 
     Args:
         image: (height, width, channels), at least one pixel.
         predict: Returns float32 (height, width, classes) for a tile.
-        tile: Side of the tiles in pixels.
-        overlap: By how much neighbours overlap, in pixels; less than the side.
+        tile: (height, width) of the tiles in pixels.
+        overlap: By how much neighbours overlap, in pixels; less than either side.
 
     Returns:
         float32 (height, width, classes).
@@ -22,9 +26,9 @@ def in_tiles(
     height, width = image.shape[:2]
     total = np.zeros((height, width, 0), np.float32)
     weights = np.zeros((height, width, 1), np.float32)
-    for row in starts(height, tile, overlap):
-        for column in starts(width, tile, overlap):
-            part = np.s_[row : row + tile, column : column + tile]
+    for row in starts(height, tile[0], overlap):
+        for column in starts(width, tile[1], overlap):
+            part = np.s_[row : row + tile[0], column : column + tile[1]]
             found = predict(image[part])
             weight = (
                 _ramp(found.shape[0], overlap)[:, None, None]

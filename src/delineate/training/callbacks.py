@@ -11,13 +11,15 @@ from typing import Any
 import keras
 
 Logs = dict[str, float]
+NEWEST = "last"
 
 
 class Watched:
     """The best value so far of one score, and for how many epochs it has not been beaten.
 
     Args:
-        monitor: The score's name; losses and errors are to fall, all others to rise.
+        monitor: The score's name; losses and errors are to fall, all others to rise. "last": each
+            epoch is the best so far.
         minimum_gain: Smaller gains count as none.
     """
 
@@ -30,6 +32,8 @@ class Watched:
 
     def improves(self, logs: Mapping[str, float]) -> bool:
         """Return whether this epoch's value is the best so far, and remember it."""
+        if self.monitor == NEWEST:
+            return True
         value = logs[self.monitor]
         gain = math.inf if self.best is None else self.sign * (value - self.best)
         if math.isnan(value) or gain <= self.minimum_gain:

@@ -40,23 +40,17 @@ class ResumePoint:
     arrays: Sequence[np.ndarray] = field(repr=False)
 
 
-def variables_of(trainer: keras.Model) -> list[keras.Variable]:
-    """Return all variables that a step changes: weights, statistics, seeds, the optimizer's."""
-    return [*trainer.variables, *trainer.optimizer.variables]
+def values_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    """Return copies of the values of variables."""
+    return [np.array(keras.ops.convert_to_numpy(item)) for item in variables]
 
 
-def values_of(trainer: keras.Model) -> list[np.ndarray]:
-    """Return copies of the values of all variables."""
-    return [np.array(keras.ops.convert_to_numpy(item)) for item in variables_of(trainer)]
-
-
-def restore(trainer: keras.Model, arrays: Sequence[np.ndarray]) -> None:
+def restore(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarray]) -> None:
     """Give the variables their values back.
 
     Raises:
         RunError: The values are of another network or optimizer.
     """
-    variables = variables_of(trainer)
     if [tuple(item.shape) for item in variables] != [array.shape for array in arrays]:
         raise RunError(
             "The resume point belongs to another network or optimizer.",
@@ -85,17 +79,23 @@ def save(folder: Path, point: ResumePoint) -> None:
         old.unlink(missing_ok=True)
 
 
-def load(folder: Path) -> ResumePoint:
+def load(folder: Path, *, at: tuple[int, int] | None = None) -> ResumePoint:
     """Return the newest resume point that is whole.
+
+    Args:
+        folder: Where the resume points are.
+        at: The epoch and step that it has to be of; unset: any.
 
     Raises:
         RunError: There is none.
     """
     for path in reversed(_points(folder)):
         try:
-            return _read(path)
+            point = _read(path)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             continue
+        if at is None or (point.epoch, point.step) == at:
+            return point
     raise RunError(
         f"{folder} holds no resume point that is whole.",
         hint="Start again with another --to; the run ended before its first epoch was saved.",

@@ -8,7 +8,7 @@ from delineate.bundle import Bundle
 from delineate.errors import RecipeError, near_miss
 from delineate.recipe import Recipe
 from delineate.runs import Run
-from delineate.training.callbacks import EarlyStopping, KeepBest, ReduceOnPlateau, Watched
+from delineate.training.callbacks import NEWEST, EarlyStopping, KeepBest, ReduceOnPlateau, Watched
 from delineate.training.parts import Parts
 from delineate.training.recorders import Journal, Pictures, evenly
 from delineate.training.tensorboard import TensorBoard
@@ -31,7 +31,8 @@ def chosen_callbacks(
     settings = recipe.callbacks
 
     def watched(key: str, score: str, gain: float = settings.minimum_gain) -> Watched:
-        _refuse_unknown(key, score, parts)
+        if (key, score) != ("best", NEWEST):
+            _refuse_unknown(key, score, parts)
         return Watched(score, gain)
 
     best = watched("best", settings.best, 0.0)

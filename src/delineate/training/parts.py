@@ -2,24 +2,27 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from delineate.bundle import Card, Category, Member
+from delineate.catalog import find
 from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows, ValidationWindows, require_channels
-from delineate.errors import RecipeError
-from delineate.losses import SegmentationLoss
 from delineate.metrics import Scores
-from delineate.models.build import build_model, logits_model, stride_of
+from delineate.models.build import build_network, stride_of
+from delineate.models.network import Network
+from delineate.models.pairing import works_at_one_size
 from delineate.normalisation import require_fitting
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
-from delineate.recipe import Recipe
+from delineate.recipe import Model, Recipe
 from delineate.training.devices import versions
+from delineate.training.loss import make_loss
+from delineate.training.optimizers import make_optimizer
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,7 @@ class Parts:
 
     Attributes:
         dataset: The samples, each with its split.
-        model: The network that is saved: it ends in probabilities.
-        trainer: The same layers up to the logits, compiled: what is stepped.
+        network: The network; its trainer is compiled.
         scores: The trainer's metric.
         batches: The training batches.
         validation: The validation batches, None without a validation part.
@@ -37,12 +39,21 @@ class Parts:
     """
 
     dataset: Dataset
-    model: keras.Model
-    trainer: keras.Model
+    network: Network
     scores: Scores
     batches: Batches
     validation: Batches | None
     card: Card
+
+    @property
+    def model(self) -> keras.Model:
+        """What is saved: it ends in probabilities."""
+        return self.network.model
+
+    @property
+    def trainer(self) -> keras.Model:
+        """The same layers up to the logits, compiled: what is stepped."""
+        return self.network.trainer
 
     def predictor(self) -> Predictor:
         """Return a predictor of the present weights."""
@@ -66,25 +77,28 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     for record, facts in zip(dataset.records, dataset.facts, strict=True):
         require_channels(facts.channels, channels, record.name)
     card = make_card(dataset, recipe, channels)
-    model = build_model(
+    # Before the network, whose weights may have to be downloaded: it may be refused.
+    loss = make_loss(recipe.loss, dataset.split("train"), output=recipe.model.output)
+    scale = recipe.model.input_scale or 1 / np.iinfo(dataset.dtype).max
+    network = build_network(
+        recipe.model.model_copy(update={"input_scale": scale}),
         classes=classes,
         channels=channels,
+        size=recipe.data.size,
         seed=recipe.runtime.seed,
         precision=recipe.runtime.precision,
-        **recipe.model.model_dump(exclude={"input_scale"}),
-        input_scale=recipe.model.input_scale or 1 / np.iinfo(dataset.dtype).max,
     )
-    scores = Scores(classes, recipe.training.metrics, threshold=recipe.post.threshold)
-    trainer = logits_model(model)
-    trainer.compile(
-        optimizer=make_optimizer(recipe),
-        loss=SegmentationLoss(recipe.loss.terms, output=recipe.model.output),
-        metrics=[scores],
+    scores = Scores(
+        classes,
+        recipe.training.metrics,
+        threshold=recipe.post.threshold,
+        outputs=network.outputs,
     )
+    loss.outputs = network.outputs
+    compile_network(network, recipe, loss, scores, freeze=recipe.model.freeze)
     return Parts(
         dataset,
-        model,
-        trainer,
+        network,
         scores,
         _training_batches(dataset.split("train"), recipe, channels),
         _validation_batches(dataset, recipe, channels),
@@ -92,23 +106,27 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     )
 
 
-def make_optimizer(recipe: Recipe) -> keras.Optimizer:
-    """Return the optimizer.
+def compile_network(
+    network: Network,
+    recipe: Recipe,
+    loss: keras.losses.Loss,
+    scores: Scores,
+    *,
+    freeze: str | int,
+) -> None:
+    """Freeze a part of the encoder, and compile the trainer with a new optimizer.
 
-    Raises:
-        RecipeError: Keras knows none of that name.
+    Args:
+        network: The network.
+        recipe: All settings.
+        loss: What is minimised.
+        scores: The trainer's metric.
+        freeze: As ``model.freeze``.
     """
-    options: dict[str, Any] = {"learning_rate": recipe.training.learning_rate}
-    if recipe.training.weight_decay:
-        options["weight_decay"] = recipe.training.weight_decay
-    name = recipe.training.optimizer
-    try:
-        return keras.optimizers.get({"class_name": name, "config": options})
-    except (ValueError, TypeError) as error:
-        raise RecipeError(
-            f"training.optimizer = '{name}' is none that Keras knows.",
-            hint="Use the name of a Keras optimizer: adam, adamw, sgd, rmsprop, …",
-        ) from error
+    network.freeze(freeze, statistics=recipe.model.statistics)
+    paths = {weight.path for layer in network.encoder_layers for weight in layer.weights}
+    optimizer = make_optimizer(recipe.training, paths)
+    network.trainer.compile(optimizer=optimizer, loss=loss, metrics=[scores])
 
 
 def make_card(dataset: Dataset, recipe: Recipe, channels: int) -> Card:
@@ -123,12 +141,25 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int) -> Card:
         fit=recipe.data.fit,
         size=recipe.data.size,
         stride=stride_of(recipe.model),
+        fixed_size=works_at_one_size(recipe.model),
         output=recipe.model.output,
         threshold=recipe.post.threshold,
         precision=recipe.runtime.precision,
         data_hash=sha256("".join(sorted(dataset.hashes)).encode()).hexdigest(),
         versions=versions(),
-        licences={"code": "MIT", "weights": "trained from nothing on the user's data"},
+        licences={"code": "MIT", "weights": _origin(recipe.model)},
+    )
+
+
+def _origin(settings: Model) -> str:
+    """Return where the weights come from, with the licence of those that they began as."""
+    if settings.weights is None:
+        return "trained from nothing on the user's data"
+    begun = settings.weights if settings.weights == "imagenet" else Path(settings.weights).name
+    licence = getattr(find("encoders", settings.encoder), "licence", "unknown")
+    return (
+        f"trained on the user's data; the encoder began with {begun}; ImageNet weights of "
+        f"{settings.encoder} are published under {licence}"
     )
 
 

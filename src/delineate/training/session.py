@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import keras
 
@@ -14,6 +14,7 @@ from delineate.training import checkpoint
 from delineate.training.callbacks import ReduceOnPlateau
 from delineate.training.parts import Parts
 from delineate.training.recorders import Journal
+from delineate.training.steppers import Stepper
 from delineate.training.tally import Tally
 
 
@@ -30,6 +31,7 @@ class Session:
         parts: What is trained with what.
         recipe: All settings.
         callbacks: In the order in which they act.
+        stepper: What moves the weights.
     """
 
     def __init__(
@@ -38,17 +40,17 @@ class Session:
         parts: Parts,
         recipe: Recipe,
         callbacks: Sequence[keras.callbacks.Callback],
+        stepper: Stepper,
     ) -> None:
         self.run, self.parts, self.recipe = run, parts, recipe
-        self.trainer, self.scores, self.batches = parts.trainer, parts.scores, parts.batches
+        self.stepper, self.batches = stepper, parts.batches
         self.epoch, self.step, self.finished = 0, 0, False
         self.tally = self._new_tally()
-        self.trainer.optimizer.build(self.trainer.trainable_variables)
-        self.trainer.stop_training = False
+        stepper.model.stop_training = False
         self._list = list(callbacks)
         self.callbacks = keras.callbacks.CallbackList(
             self._list,
-            model=self.trainer,
+            model=stepper.model,
             epochs=recipe.training.epochs,
             steps=self.batches.steps,
             verbose=0,
@@ -75,6 +77,8 @@ class Session:
     def next_epoch(self) -> None:
         """Move to the next epoch's first step."""
         self.epoch, self.step = self.epoch + 1, 0
+        if not self.finished:
+            self.stepper.begin_epoch(self.epoch)
         self.tally = self._new_tally()
 
     def save(self) -> None:
@@ -88,18 +92,20 @@ class Session:
             seconds=seconds,
             states={**states, "tally": self.tally.get_state()},
             events=self.journal.events,
-            arrays=checkpoint.values_of(self.trainer),
+            arrays=checkpoint.values_of(self.stepper.variables),
         )
         checkpoint.save(self.run.last, point)
 
-    def restore(self) -> None:
-        """Go to the newest resume point.
+    def restore(self, *, at: tuple[int, int] | None = None) -> None:
+        """Go to the newest resume point, or to the one of an epoch and step.
 
         Raises:
             RunError: There is none, or it belongs to another network.
         """
-        point = checkpoint.load(self.run.last)
-        checkpoint.restore(self.trainer, point.arrays)
+        point = checkpoint.load(self.run.last, at=at)
+        # A training that has ended never began the epoch that would come next.
+        self.stepper.begin_epoch(point.epoch - point.finished)
+        checkpoint.restore(self.stepper.variables, point.arrays)
         self.epoch, self.step, self.finished = point.epoch, point.step, point.finished
         for item in self._stateful():
             item.set_state(point.states[type(item).__name__])
@@ -109,15 +115,14 @@ class Session:
         recover(self.run.best)
         self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1)
 
-    def interrupt(self) -> NoReturn:
-        """Save everything, and interrupt."""
+    def interrupt(self) -> None:
+        """Save everything, and end."""
         self.journal.note("interrupted", epoch=self.epoch + 1, step=self.step + 1)
         self.save()
         self.callbacks.on_train_end()
-        raise KeyboardInterrupt
 
     def _stateful(self) -> list[Any]:
         return [item for item in self._list if hasattr(item, "get_state")]
 
     def _new_tally(self) -> Tally:
-        return Tally(self.scores.classes, self.scores.summarise)
+        return Tally(self.stepper.scores.classes, self.stepper.scores.summarise)

@@ -4,10 +4,12 @@ import errno
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import keras
+import numpy as np
 
 from delineate.data.checking.check import find_faults, refuse_errors
 from delineate.data.checking.inspection import inspect
@@ -16,6 +18,7 @@ from delineate.data.splitting.partition import describe_splits, partition, parti
 from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.files import write_whole
+from delineate.models.pairing import refuse_pairing
 from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run, next_folder
@@ -25,8 +28,10 @@ from delineate.training.feeding import feed
 from delineate.training.first_batch import draw_first_batch
 from delineate.training.interrupt import StopRequest
 from delineate.training.parts import Parts, assemble
+from delineate.training.refining import begin_after, keep_what_gains, refiner_session
 from delineate.training.session import Session
 from delineate.training.tally import Tally
+from delineate.training.thawing import plain_stepper
 from delineate.training.watching import Pace, Progress, Watch
 
 Reading = Callable[[int, int], None]
@@ -55,7 +60,7 @@ def train(
         recipe: All settings; unset: the recipe "unet". A resumed run has its own.
         to: The run folder; unset: a new one below ``runs/``.
         resume: Go on with the run in ``to``.
-        callbacks: Any Keras callbacks.
+        callbacks: Any Keras callbacks; they act on the network, not on its refiner.
         watch: Called a few times a second, and after each epoch.
         progress: Called with (done, all) while the data is read.
 
@@ -65,17 +70,31 @@ def train(
     """
     dataset.require_pairs()
     if not resume:
-        _look_for_faults(dataset, recipe or Recipe.load("unet"), progress)
+        recipe = recipe or Recipe.load("unet")
+        refuse_pairing(recipe.model, recipe.data.size)
+        _look_for_faults(dataset, recipe, progress)
     run, dataset, recipe = _begin(dataset, recipe, to, resume=resume)
     set_up(recipe.runtime)
     parts = assemble(dataset, recipe)
-    session = Session(run, parts, recipe, chosen_callbacks(run, parts, recipe, callbacks))
+    chosen = chosen_callbacks(run, parts, recipe, callbacks)
+    stepper = plain_stepper(parts, recipe)
+    session = Session(run, parts, recipe, chosen, stepper)
+    refiner = refiner_session(session)
+    together = [refiner] if refiner and recipe.refiner.use == "together" else []
     try:
         if resume:
             session.restore()
+            for other in together:
+                other.restore(at=(session.epoch, session.step))
         else:
             _describe(Run.create(run.folder), parts, recipe)
-        _run_epochs(session, watch)
+        with StopRequest() as stop:
+            _run_epochs([session, *together], stop, watch)
+            if refiner and not together:
+                begin_after(session, refiner)
+                _run_epochs([refiner], stop, watch)
+        if refiner:
+            keep_what_gains(session, refiner)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -102,71 +121,100 @@ def _look_for_faults(dataset: Dataset, recipe: Recipe, progress: Reading | None)
         _log.warning("and %d more; 'delineate check' shows all", len(told) - FINDINGS_TOLD)
 
 
-def _run_epochs(session: Session, watch: Watch | None) -> None:
-    epochs = session.recipe.training.epochs
-    session.callbacks.on_train_begin()
-    with StopRequest() as stop:
-        while session.epoch < epochs and not session.finished:
-            logs = _run_epoch(session, stop, watch)
-            session.callbacks.on_epoch_end(session.epoch, logs)
-            session.finished = session.trainer.stop_training or session.epoch + 1 == epochs
+def _run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
+    """Train one network to its end, or two side by side, of which the first one leads."""
+    leader = sessions[0]
+    epochs = leader.recipe.training.epochs
+    if stop.asked and not leader.finished:
+        # Asked for in the last steps of the stage before, which is saved.
+        raise KeyboardInterrupt
+    for session in sessions:
+        session.callbacks.on_train_begin()
+    while leader.epoch < epochs and not leader.finished:
+        _run_epoch(sessions, stop, watch)
+        finished = leader.stepper.model.stop_training or leader.epoch + 1 == epochs
+        for session in sessions:
+            session.finished = finished
             session.next_epoch()
-            session.save()
-            if stop.asked and not session.finished:
-                session.interrupt()
-    session.callbacks.on_train_end()
+        _save(sessions)
+        if stop.asked and not finished:
+            _interrupt(sessions)
+    for session in sessions:
+        session.callbacks.on_train_end()
 
 
-def _run_epoch(session: Session, stop: StopRequest, watch: Watch | None) -> dict[str, float]:
-    recipe, trainer, batches = session.recipe, session.trainer, session.batches
-    tally = session.tally
-    session.callbacks.on_epoch_begin(session.epoch)
+def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
+    leader, recipe = sessions[0], sessions[0].recipe
+    batches = leader.batches
+    for session in sessions:
+        session.callbacks.on_epoch_begin(session.epoch)
     pace = Pace(batches.steps, recipe.training.epochs)
-    todo = range(session.step, batches.steps)
-    for images, masks in feed(batches, session.epoch, todo, recipe.runtime.workers):
-        trainer.optimizer.learning_rate = session.learning_rate()
-        session.callbacks.on_train_batch_begin(session.step)
-        # The step: Keras's compiled train function moves all weights by one batch.
-        loss = float(trainer.train_on_batch(images, masks, return_dict=True)["loss"])
-        _refuse_infinite(loss, session)
-        tally.add(loss, len(images), session.scores.table())
+    todo = range(leader.step, batches.steps)
+    for images, masks in feed(batches, leader.epoch, todo, recipe.runtime.workers):
+        for session in sessions:
+            _step(session, images, masks)
         pace.step(len(images))
-        session.callbacks.on_train_batch_end(session.step, {"loss": loss})
-        session.step += 1
         if watch and pace.due():
-            watch(_progress(session, pace, tally.scores()))
-        if stop.asked and session.step < batches.steps:
-            session.interrupt()
-        if recipe.callbacks.save_steps and session.step % recipe.callbacks.save_steps == 0:
-            session.save()
+            watch(_progress(leader, pace, leader.tally.scores()))
+        if stop.asked and leader.step < batches.steps:
+            _interrupt(sessions)
+        if recipe.callbacks.save_steps and leader.step % recipe.callbacks.save_steps == 0:
+            _save(sessions)
     speed = {
         "seconds": round(pace.seconds, 3),
         "images_per_second": round(pace.images_per_second, 2),
     }
-    logs = tally.scores() | _validate(session) | speed
-    logs["learning_rate"] = float(session.learning_rate())
-    if watch:
-        watch(_progress(session, pace, logs, epoch_done=True))
-    return logs
+    for session in sessions:
+        logs = session.tally.scores() | _validate(session) | speed
+        logs["learning_rate"] = float(session.learning_rate())
+        if watch:
+            watch(_progress(session, pace, logs, epoch_done=True))
+        session.callbacks.on_epoch_end(session.epoch, logs)
+
+
+def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
+    stepper = session.stepper
+    stepper.set_learning_rate(session.learning_rate())
+    session.callbacks.on_train_batch_begin(session.step)
+    # The step: Keras's compiled train function moves all weights by one batch.
+    losses = stepper.step(images, masks)
+    _refuse_infinite(losses, session)
+    session.tally.add(losses, len(images), stepper.scores.table())
+    session.callbacks.on_train_batch_end(session.step, losses)
+    session.step += 1
 
 
 def _validate(session: Session) -> dict[str, float]:
-    batches = session.parts.validation
+    batches, stepper = session.parts.validation, session.stepper
     if batches is None:
         return {}
-    tally = Tally(session.scores.classes, session.scores.summarise)
+    tally = Tally(stepper.scores.classes, stepper.scores.summarise)
     for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
-        loss = session.trainer.test_on_batch(images, masks, return_dict=True)["loss"]
-        tally.add(float(loss), len(images), session.scores.table())
+        losses = stepper.test(images, masks)
+        tally.add(losses, len(images), stepper.scores.table())
     return tally.scores("val_")
 
 
-def _refuse_infinite(loss: float, session: Session) -> None:
-    if not math.isfinite(loss):
-        raise RunError(
-            f"The loss is {loss} in epoch {session.epoch + 1}, step {session.step + 1}.",
-            hint="Lower training.learning_rate; the last saved epoch is untouched.",
-        )
+def _save(sessions: Sequence[Session]) -> None:
+    # The leader last: where it has a resume point, the others have the same one.
+    for session in reversed(sessions):
+        session.save()
+
+
+def _interrupt(sessions: Sequence[Session]) -> NoReturn:
+    for session in reversed(sessions):
+        session.interrupt()
+    raise KeyboardInterrupt
+
+
+def _refuse_infinite(losses: Mapping[str, float], session: Session) -> None:
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            section = session.stepper.stage or "training"
+            raise RunError(
+                f"The {name} is {loss} in epoch {session.epoch + 1}, step {session.step + 1}.",
+                hint=f"Lower {section}.learning_rate; the last saved epoch is untouched.",
+            )
 
 
 def _progress(
@@ -181,6 +229,7 @@ def _progress(
         images_per_second=pace.images_per_second,
         seconds_left=pace.seconds_left(session.epoch, session.step),
         epoch_done=epoch_done,
+        stage=session.stepper.stage,
     )
 
 

@@ -18,6 +18,7 @@ class Progress:
         images_per_second: Of the training's steps in this epoch.
         seconds_left: Until the last epoch's end, at this pace; without the validation.
         epoch_done: Whether the epoch has ended.
+        stage: What is trained: "" for the network itself, "refiner" for what refines it.
     """
 
     epoch: int
@@ -28,6 +29,7 @@ class Progress:
     images_per_second: float
     seconds_left: float
     epoch_done: bool = False
+    stage: str = ""
 
 
 # Seconds between two moments within an epoch.

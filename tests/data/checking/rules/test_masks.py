@@ -115,7 +115,7 @@ def test_the_lines_of_the_hint_are_a_recipe(tmp_path):
     (found,) = findings("D208", tmp_path)
     path = tmp_path / "recipe.toml"
     path.write_text(found.hint.partition("\n")[2])
-    assert Recipe.load(path).loss.terms["dice"] == 1
+    assert Recipe.load(path).loss.terms["dice_per_class"] == 1
 
 
 # --- D209 -----------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def imbalance(inspection: Inspection) -> Iterator[Finding]:
         message = f"Classes have very few of the pixels: {listed(shares)}."
         hint = (
             "Add the Dice loss in the recipe, and more images that hold them:\n[loss]\n"
-            "terms = { sparse_categorical_crossentropy = 1.0, dice = 1.0 }"
+            "terms = { sparse_categorical_crossentropy = 1.0, dice_per_class = 1.0 }"
         )
         values = {value for value, number in encoding.values.items() if number in rare}
         yield Finding("D208", "warning", message, hint, names_of(with_values(inspection, values)))

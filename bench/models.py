@@ -1,0 +1,158 @@
+"""Trainings of the model family: CamVid, nuclei and VOC, with and without pretrained weights.
+
+Usage: python bench/models.py DATA WEIGHTS FOLDER [NAME...]
+DATA holds camvid/, voc2012_sample/ and stage1_train.zip; WEIGHTS is a file of MobileNetV2 1.0.
+What stands in FOLDER already is not done again, so that a campaign that was cut short goes on. With
+names, only those trainings are done. Nothing else should run meanwhile.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from measure import circumstances, run, write_rows
+
+LEFT_OUT = "0006R0"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training and what is scored after it.
+
+    Attributes:
+        name: What it is called in the table.
+        data: The name of a data set.
+        recipe: The name of a recipe.
+        settings: Overrides.
+        pretrained: Whether the encoder begins with the weights' file.
+        splits: What is scored.
+    """
+
+    name: str
+    data: str
+    recipe: str
+    settings: dict[str, object] = field(default_factory=dict)
+    pretrained: bool = False
+    splits: tuple[str, ...] = ("validation",)
+
+
+SCRATCH = {"model.weights": "none", "model.statistics": "trained"}
+TUNED = {"model.freeze": "none", "model.statistics": "frozen", "training.learning_rate": 5e-4}
+BY_HEART = {
+    "model.weights": "none",
+    "model.freeze": "none",
+    "training.epochs": 150,
+    "training.batch_size": 4,
+    "callbacks.best": "last",
+    "callbacks.early_stopping": "none",
+    "callbacks.reduce_on_plateau": "none",
+    "data.near_duplicates": "ignore",
+    "data.kinds": "ignore",
+}
+
+TRAININGS = (
+    Training("camvid", "camvid", "camvid", pretrained=True),
+    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 30}, pretrained=True),
+    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 30}),
+    Training(
+        "camvid 30 min, a drive left out",
+        "camvid-drive",
+        "camvid",
+        {"training.epochs": 42},
+        pretrained=True,
+        splits=("validation", "test"),
+    ),
+    Training("nuclei as it was", "nuclei", "mobilenetv2-pix2pix", {}, True, ("test",)),
+    Training("nuclei fine-tuned", "nuclei", "mobilenetv2-pix2pix", TUNED, True, ("test",)),
+    Training("voc by heart", "voc", "densenet121-unet", BY_HEART, splits=("train",)),
+)
+
+
+def main() -> None:
+    data, weights, folder = (Path(given).resolve() for given in sys.argv[1:4])
+    chosen = sys.argv[4:] or [training.name for training in TRAININGS]
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "rows.json"
+    rows = json.loads(kept.read_text()) if kept.is_file() else []
+    done = {row["training"] for row in rows}
+    for training in TRAININGS:
+        if training.name in chosen and training.name not in done:
+            prepared = prepare(training.data, data, folder)
+            rows.append(measure(training, prepared, weights, folder))
+            kept.write_text(json.dumps(rows, indent=1))
+    write_rows("models", rows)
+
+
+def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict[str, object]:
+    """Train and score; return the row."""
+    place = folder / "runs" / training.name.replace(" ", "-").replace(",", "")
+    if place.exists():
+        shutil.rmtree(place)
+    settings = dict(training.settings)
+    if training.pretrained:
+        settings["model.weights"] = str(weights)
+    options = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    cost, _ = run("train", data, "--recipe", training.recipe, *options, "--to", place)
+    scores = {}
+    for split in training.splits:
+        _, out = run("evaluate", place, data, "--split", split, "--to", place / split, "--json")
+        scores[split] = {key: value for key, value in json.loads(out).items() if key != "images"}
+    command = str(cost["command"])
+    for path, name in ((data, data.name), (weights, weights.name), (place, f"runs/{place.name}")):
+        command = command.replace(str(path), name)
+    return {
+        "training": training.name,
+        **cost,
+        "command": command,
+        "commit": circumstances()["commit"],
+        "epochs": len((place / "results.csv").read_text().splitlines()) - 1,
+        "scores": scores,
+    }
+
+
+def prepare(name: str, data: Path, folder: Path) -> Path:
+    """Return the folder of a data set, made ready for training."""
+    place = folder / name
+    if not place.exists():
+        PREPARATIONS[name](data, place)
+    return place
+
+
+def _camvid(data: Path, place: Path) -> None:
+    _copy(data / "camvid", place)
+    run("check", place, "--write")
+
+
+def _camvid_without_a_drive(data: Path, place: Path) -> None:
+    _copy(data / "camvid", place)
+    for kind in ("images", "masks"):
+        (place / "test" / kind).mkdir(parents=True)
+        for path in sorted((place / "train" / kind).glob(f"{LEFT_OUT}*")):
+            path.rename(place / "test" / kind / path.name)
+    run("check", place, "--write")
+
+
+def _nuclei(data: Path, place: Path) -> None:
+    run("fetch", "dsb2018", "--from", data / "stage1_train.zip", "--to", place)
+
+
+def _voc(data: Path, place: Path) -> None:
+    _copy(data / "voc2012_sample", place)
+
+
+def _copy(source: Path, place: Path) -> None:
+    shutil.copytree(source, place, copy_function=shutil.copyfile)
+
+
+PREPARATIONS: dict[str, Callable[[Path, Path], None]] = {
+    "camvid": _camvid,
+    "camvid-drive": _camvid_without_a_drive,
+    "nuclei": _nuclei,
+    "voc": _voc,
+}
+
+if __name__ == "__main__":
+    main()

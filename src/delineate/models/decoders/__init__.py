@@ -1,0 +1,1 @@
+"""Decoders: from an encoder's features by stride to one tensor."""

@@ -1,0 +1,122 @@
+"""What an encoder with a known architecture is, and its features by stride."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from delineate.errors import RecipeError
+from delineate.models.blocks import Style
+from delineate.models.encoders.conventions import Convention, convention_of
+from delineate.models.encoders.graft import graft
+from delineate.models.summary import trace
+from delineate.models.weights import load_weights
+from delineate.recipe import Model, depth_of
+
+Tensor = Any
+# All these architectures end at this stride.
+COARSEST = 32
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An architecture from elsewhere, whose features are found by measuring strides.
+
+    Attributes:
+        name: Its name in the table of encoders.
+        make: Takes the width; returns a functional model of one RGB image of any size, with
+            random weights and without a classifier.
+        convention: The values that its published weights expect.
+        licence: Of its published weights.
+        taps: Names of the layers whose outputs are the features. Empty: the last feature map of
+            each stride.
+        head: Name of the layer with which the classifier's part begins, where there is one.
+        widths: Factors on its channels that are allowed.
+        least_stride: Of its finest feature.
+        fixed_size: Whether its images have to be of one size.
+        most_depth: How often it halves the resolution.
+    """
+
+    name: str
+    make: Callable[[float], keras.Model]
+    convention: Convention
+    licence: str
+    taps: tuple[str, ...] = ()
+    head: str | None = None
+    widths: tuple[float, ...] = (1.0,)
+    least_stride: int = 2
+    most_depth: int = 5
+    fixed_size: bool = False
+
+    def __call__(self, image: Tensor, *, settings: Model, style: Style) -> dict[int, Tensor]:
+        """Return the features by stride, from the finest to 2^depth.
+
+        Args:
+            image: (batch, height, width, channels) in [0, 1].
+            settings: The recipe's section `[model]`.
+            style: What all blocks have in common.
+
+        Raises:
+            RecipeError: There is no such width or depth, or the weights do not fit.
+        """
+        self._refuse_width(settings.width)
+        self._refuse_depth(depth_of(settings))
+        application, convention = self.make(settings.width), self.convention
+        if settings.weights is not None:
+            loaded = load_weights(
+                application, settings.weights, encoder=self.name, width=settings.width
+            )
+            application = loaded.model
+            convention = convention_of(loaded.convention) or convention
+        features = self.pyramid(application, depth_of(settings))
+        scale, offset = convention.factors(image.shape[-1])
+        values = layers.Rescaling(scale, offset, dtype="float32", name="encoder_convention")(image)
+        tensors = graft(
+            keras.Model(application.inputs, list(features.values())),
+            values,
+            style=style,
+            pretrained=settings.weights is not None,
+            reverse=convention.reverse and settings.weights is not None,
+        )
+        return dict(zip(features, tensors, strict=True))
+
+    def pyramid(self, application: keras.Model, depth: int) -> dict[int, Tensor]:
+        """Return the tensors of the application that are its features, by stride.
+
+        Args:
+            application: What ``make`` has made.
+            depth: The coarsest stride is 2^depth.
+        """
+        graph = trace(application, 256)
+        found: dict[int, Tensor] = {}
+        for call in graph.calls:
+            if call.layer.name == self.head:
+                break
+            if call.feature_map is None or (self.taps and call.layer.name not in self.taps):
+                continue
+            stride = graph.stride_of(call.feature_map)
+            if stride >= self.least_stride and (not stride % 1) and not _pads(call.layer):
+                found[int(stride)] = call.layer.output
+        return {stride: found[stride] for stride in sorted(found) if stride <= 2**depth}
+
+    def _refuse_depth(self, depth: int) -> None:
+        if not self.least_stride <= 2**depth <= COARSEST:
+            depths = range(max(1, self.least_stride.bit_length() - 1), COARSEST.bit_length())
+            raise RecipeError(
+                f"The encoder '{self.name}' has no feature of stride {2**depth}.",
+                hint=f"Set model.depth to {' or '.join(map(str, depths))}.",
+            )
+
+    def _refuse_width(self, width: float) -> None:
+        if width not in self.widths:
+            known = ", ".join(f"{each:g}" for each in self.widths)
+            raise RecipeError(
+                f"model.width = {width:g} is none of the encoder '{self.name}'.",
+                hint=f"Set model.width to {known}.",
+            )
+
+
+def _pads(layer: layers.Layer) -> bool:
+    return isinstance(layer, layers.ZeroPadding2D | keras.Sequential)

@@ -1,0 +1,63 @@
+"""What a file of weights is, by its content."""
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from delineate.errors import WeightsError
+
+Kind = Literal["hdf5", "keras", "torch", "safetensors"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_PICKLE = b"\x80"
+# The little-endian length of its header, then the header, which is JSON.
+_SAFETENSORS_HEADER_AT = 8
+
+
+def kind_of(path: Path) -> Kind:
+    """Return what a file is.
+
+    Raises:
+        WeightsError: There is none, or it is no file of weights.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise WeightsError(
+            f"The weights {path} cannot be read: {error.strerror}.",
+            hint="Set model.weights to 'imagenet', or to the path of a file or run folder.",
+        ) from error
+    found = _kind(path, head)
+    if found is None:
+        what = "is empty" if not head else f"is no file of weights (it begins with {head[:8]!r})"
+        raise WeightsError(
+            f"{path} {what}.",
+            hint="Pass Keras weights (.weights.h5, .h5), a Keras model (.keras), a run folder, a "
+            "PyTorch checkpoint (.pt, .pth) or a safetensors file.",
+        )
+    return found
+
+
+def _kind(path: Path, head: bytes) -> Kind | None:
+    if head.startswith(_HDF5):
+        return "hdf5"
+    if head.startswith(_ZIP):
+        return _kind_of_zip(path)
+    if head[_SAFETENSORS_HEADER_AT : _SAFETENSORS_HEADER_AT + 1] == b"{":
+        return "safetensors"
+    return "torch" if head.startswith(_PICKLE) else None
+
+
+def _kind_of_zip(path: Path) -> Kind | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path} is cut short or damaged: {error}.", hint="Get the file again."
+        ) from error
+    if "model.weights.h5" in names:
+        return "keras"
+    return "torch" if any(name.endswith("data.pkl") for name in names) else None

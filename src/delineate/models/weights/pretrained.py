@@ -1,0 +1,137 @@
+"""An encoder with weights that were learnt elsewhere."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from delineate.data.fetching.unpack import Progress
+from delineate.files import sha256
+from delineate.models.weights.downloads import imagenet_file, is_published, published
+from delineate.models.weights.keras_files import keras_weights
+from delineate.models.weights.keras_models import from_keras_model, model_file
+from delineate.models.weights.kinds import kind_of
+from delineate.models.weights.licences import UNKNOWN, licence_of
+from delineate.models.weights.tensors import fill
+from delineate.models.weights.torch_files import State, safetensors_state, torch_state
+from delineate.models.weights.torch_models import from_torch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder's model with its weights, and what is known of them.
+
+    Attributes:
+        model: The model. Its layers have the names of the application's. Those that normalise the
+            image (EfficientNet's) are not filled: leave them out, and do what the convention says.
+        convention: The values that it expects of an image, where these are not the encoder's own:
+            "torch" ([0, 1] minus the mean of ImageNet, by its deviation), "symmetric" ([-1, 1])
+            or "unit" ([0, 1]).
+        origin: A sentence: which file, and where it is from.
+        licence: Of the weights, as far as it is known.
+        sha256: Of the file.
+        left_out: Names of what the file holds besides, such as its classifier.
+    """
+
+    model: keras.Model
+    convention: str | None
+    origin: str
+    licence: str
+    sha256: str
+    left_out: tuple[str, ...] = ()
+
+
+def load_weights(
+    application: keras.Model,
+    source: str | Path,
+    *,
+    encoder: str,
+    width: float = 1.0,
+    progress: Progress | None = None,
+) -> Pretrained:
+    """Return an encoder with pretrained weights, every tensor of which has been accounted for.
+
+    Args:
+        application: The encoder's model of RGB images, without classifier; it may be filled.
+        source: "imagenet", or the path of Keras weights, a Keras model, a bundle or run folder, a
+            PyTorch checkpoint or a safetensors file.
+        encoder: Its name in the table of encoders.
+        width: Factor on its channels.
+        progress: Called with bytes done and bytes in all while a file is downloaded.
+
+    Raises:
+        RecipeError: There are no ImageNet weights for this encoder and width.
+        WeightsError: The file cannot be had or read, or is not this encoder's.
+        BundleError: The folder is no bundle, or damaged.
+        MissingExtraError: The file's format needs a package that is not installed.
+
+    Example:
+        >>> application = keras.applications.MobileNetV2(include_top=False, weights=None)
+        >>> load_weights(application, "imagenet", encoder="mobilenetv2").licence  # doctest: +SKIP
+        'Apache-2.0'
+    """
+    if source == "imagenet":
+        path = imagenet_file(encoder, width, progress)
+        origin = f"{path.name}, learnt from ImageNet, from {published(encoder, width).url}"
+        return _from_hdf5(path, application, encoder, width, origin)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        file, licence = model_file(path)
+        return _from_keras(file, application, encoder, f"the model of {path.name}", licence)
+    return _from_file(path, application, encoder, width)
+
+
+def _from_file(path: Path, application: keras.Model, encoder: str, width: float) -> Pretrained:
+    kind = kind_of(path)
+    if kind == "hdf5":
+        return _from_hdf5(path, application, encoder, width, f"{path.name}, Keras weights")
+    if kind == "keras":
+        return _from_keras(path, application, encoder, f"{path.name}, a Keras model", None)
+    if kind == "torch":
+        return _from_torch(path, torch_state(path), application, encoder, "a PyTorch checkpoint")
+    state = safetensors_state(path)
+    return _from_torch(path, state, application, encoder, "PyTorch tensors (safetensors)")
+
+
+def _from_hdf5(
+    path: Path, application: keras.Model, encoder: str, width: float, origin: str
+) -> Pretrained:
+    known = is_published(path, encoder, width)
+    with keras_weights(path, application, in_order=known) as stored:
+        left_out = fill(application, stored, file=path, encoder=encoder)
+    licence = licence_of(encoder) if known else UNKNOWN
+    return _pretrained(path, application, origin, licence, left_out=left_out)
+
+
+def _from_keras(
+    path: Path, application: keras.Model, encoder: str, origin: str, licence: str | None
+) -> Pretrained:
+    taken = from_keras_model(path, application, encoder=encoder)
+    return _pretrained(
+        path, taken.model, origin, licence or UNKNOWN, taken.convention, taken.left_out
+    )
+
+
+def _from_torch(
+    path: Path, state: State, application: keras.Model, encoder: str, what: str
+) -> Pretrained:
+    taken = from_torch(path, state, application, encoder=encoder)
+    origin = f"{path.name}, {what}, converted"
+    return _pretrained(path, taken.model, origin, UNKNOWN, taken.convention, taken.left_out)
+
+
+def _pretrained(
+    path: Path,
+    model: keras.Model,
+    origin: str,
+    licence: str,
+    convention: str | None = None,
+    left_out: Sequence[str] = (),
+) -> Pretrained:
+    if left_out:
+        _log.info("%s: left out %s", path, ", ".join(left_out))
+    return Pretrained(model, convention, f"{origin}.", licence, sha256(path), tuple(left_out))
