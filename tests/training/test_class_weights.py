@@ -118,12 +118,12 @@ def test_the_loss_has_the_recipes_terms_options_and_the_weights_of_the_data(mask
         "loss.focal_gamma": 1.5,
     }
     dataset = dataset_of(masks)
-    loss = make_loss(Recipe().override(settings).loss, dataset, output="sigmoid", outputs=2)
+    loss = make_loss(Recipe().override(settings).loss, dataset, output="sigmoid")
     assert [(term.__name__, weight) for term, weight in loss.terms] == [
         ("focal", 0.5),
         ("lovasz", 1),
     ]
-    assert (loss.output, loss.outputs) == ("sigmoid", 2)
+    assert (loss.output, loss.outputs) == ("sigmoid", 1)
     assert loss.options.focal_gamma == 1.5
     assert loss.options.class_weights == class_weights("root_inverse", dataset)
 
