@@ -13,9 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from measure import circumstances, run, write_rows
+from PIL import Image
 
 LEFT_OUT = "0006R0"
+VOID = 255
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Training:
         settings: Overrides.
         pretrained: Whether the encoder begins with the weights' file.
         splits: What is scored.
+        colours: Whether the masks are written too, and their colours compared with the true ones.
     """
 
     name: str
@@ -37,37 +41,74 @@ class Training:
     settings: dict[str, object] = field(default_factory=dict)
     pretrained: bool = False
     splits: tuple[str, ...] = ("validation",)
+    colours: bool = False
 
 
 SCRATCH = {"model.weights": "none", "model.statistics": "trained"}
-TUNED = {"model.freeze": "none", "model.statistics": "frozen", "training.learning_rate": 5e-4}
+# The encoder is trained too, to the last epoch.
+TUNED = {
+    "model.freeze": "none",
+    "model.statistics": "frozen",
+    "training.learning_rate": 5e-4,
+    "training.schedule": "cosine",
+    "callbacks.best": "last",
+    "callbacks.early_stopping": "none",
+}
 BY_HEART = {
     "model.weights": "none",
     "model.freeze": "none",
-    "training.epochs": 150,
-    "training.batch_size": 4,
     "callbacks.best": "last",
     "callbacks.early_stopping": "none",
     "callbacks.reduce_on_plateau": "none",
     "data.near_duplicates": "ignore",
     "data.kinds": "ignore",
+    "training.batch_size": 4,
+    "training.epochs": 150,
 }
+REFINED = {"refiner.use": "after", "refiner.fidelity": "loss", "refiner.learning_rate": 5e-4}
 
+# The numbers of epochs are what fits the time on two cores of the machine of the results.
 TRAININGS = (
     Training("camvid", "camvid", "camvid", pretrained=True),
-    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 30}, pretrained=True),
-    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 30}),
+    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 16}, pretrained=True),
+    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 16}),
     Training(
         "camvid 30 min, a drive left out",
         "camvid-drive",
         "camvid",
-        {"training.epochs": 42},
+        {"training.epochs": 22},
         pretrained=True,
         splits=("validation", "test"),
     ),
     Training("nuclei as it was", "nuclei", "mobilenetv2-pix2pix", {}, True, ("test",)),
     Training("nuclei fine-tuned", "nuclei", "mobilenetv2-pix2pix", TUNED, True, ("test",)),
-    Training("voc by heart", "voc", "densenet121-unet", BY_HEART, splits=("train",)),
+    Training("voc by heart", "voc", "densenet121-unet", BY_HEART, splits=("train",), colours=True),
+    Training(
+        "nuclei 15 min",
+        "nuclei",
+        "mobilenetv2-gan",
+        {**TUNED, "refiner.use": "none", "training.epochs": 100},
+        True,
+        ("test",),
+    ),
+    Training(
+        "nuclei 15 min, refined",
+        "nuclei",
+        "mobilenetv2-gan",
+        {**TUNED, **REFINED, "training.epochs": 60, "refiner.epochs": 15},
+        True,
+        ("test",),
+    ),
+    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 8}, True),
+    Training(
+        "camvid 15 min, refined",
+        "camvid",
+        "camvid",
+        {**REFINED, "training.epochs": 5, "refiner.epochs": 2},
+        True,
+    ),
+    Training("voc", "voc-lists", "mobilenetv2-gan", {"refiner.use": "none"}, True),
+    Training("voc, refined", "voc-lists", "mobilenetv2-gan", {}, True),
 )
 
 
@@ -100,6 +141,7 @@ def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict
     for split in training.splits:
         _, out = run("evaluate", place, data, "--split", split, "--to", place / split, "--json")
         scores[split] = {key: value for key, value in json.loads(out).items() if key != "images"}
+    written = colours(place, data) if training.colours else None
     command = str(cost["command"])
     for path, name in ((data, data.name), (weights, weights.name), (place, f"runs/{place.name}")):
         command = command.replace(str(path), name)
@@ -110,6 +152,30 @@ def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict
         "commit": circumstances()["commit"],
         "epochs": len((place / "results.csv").read_text().splitlines()) - 1,
         "scores": scores,
+        **({"written": written} if written else {}),
+    }
+
+
+def colours(place: Path, data: Path) -> dict[str, object]:
+    """Predict the images of a VOC folder; return what their masks have in common with the truth."""
+    run("predict", place, *sorted(data.glob("JPEGImages/*.jpg")), "--to", place / "masks")
+    masks = sorted((place / "masks").glob("*.png"))
+    palettes, sizes, same, counted, ids = [], [], 0, 0, set()
+    for path in masks:
+        with Image.open(path) as mask, Image.open(data / "SegmentationClass" / path.name) as truth:
+            palettes.append(mask.mode == "P" and mask.getpalette() == truth.getpalette())
+            sizes.append(mask.size == truth.size)
+            drawn, true = np.asarray(mask.convert("RGB")), np.asarray(truth.convert("RGB"))
+            known = np.asarray(truth) != VOID
+            ids |= set(np.unique(np.asarray(mask)).tolist())
+        same += int((drawn == true).all(axis=-1)[known].sum())
+        counted += int(known.sum())
+    return {
+        "masks": len(masks),
+        "palettes_equal": all(palettes),
+        "sizes_equal": all(sizes),
+        "pixels_of_the_same_colour": same / counted,
+        "void_written": VOID in ids,
     }
 
 
@@ -140,6 +206,16 @@ def _nuclei(data: Path, place: Path) -> None:
 
 
 def _voc(data: Path, place: Path) -> None:
+    """All four pairs for training, and none for anything else."""
+    _voc_with_its_lists(data, place)
+    lists = place / "ImageSets" / "Segmentation"
+    for path in lists.iterdir():
+        path.unlink()
+    names = sorted(path.stem for path in (place / "SegmentationClass").glob("*.png"))
+    (lists / "train.txt").write_text("\n".join(names) + "\n")
+
+
+def _voc_with_its_lists(data: Path, place: Path) -> None:
     _copy(data / "voc2012_sample", place)
 
 
@@ -152,6 +228,7 @@ PREPARATIONS: dict[str, Callable[[Path, Path], None]] = {
     "camvid-drive": _camvid_without_a_drive,
     "nuclei": _nuclei,
     "voc": _voc,
+    "voc-lists": _voc_with_its_lists,
 }
 
 if __name__ == "__main__":

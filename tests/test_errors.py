@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from delineate import errors
-from delineate.errors import DelineateError, UsageError, near_miss
+from delineate.errors import DelineateError, UsageError, near_miss, refused_value
 
 KINDS = [
     kind
@@ -42,3 +42,19 @@ def test_the_nearest_name_is_suggested_and_a_far_one_is_not():
 def test_what_a_longer_name_begins_with_is_a_near_miss():
     names = ["dice_over_batch", "dice_per_class", "dice_per_image"]
     assert near_miss("dice", names) == " Did you mean 'dice_per_class'?"
+
+
+def test_a_refused_value_is_repeated_up_to_a_length():
+    details = {"type": "too_long", "input": ["name"] * 1000, "msg": "", "ctx": {"max_length": 255}}
+    said = refused_value("classes.names", details)
+    assert said.endswith("... is not allowed: it should have at most 255 items, not 1000")
+    assert len(said) < 200
+
+
+def test_a_refused_value_is_told_with_its_reason():
+    details = {"type": "value_error", "input": 3, "msg": "Value error, It is odd"}
+    assert refused_value("a.b", details) == "a.b = 3 is not allowed: it is odd"
+    details = {"type": "too_short", "input": [], "msg": "", "ctx": {"min_length": 2}}
+    assert refused_value("a", details).endswith(
+        "[] is not allowed: it should have at least 2 items, not 0"
+    )

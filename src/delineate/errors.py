@@ -5,6 +5,12 @@ the imperative that says what to do. The command line prints both and exits with
 server answers with the same two strings.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+# Characters of a refused value that an error repeats.
+LONGEST_VALUE = 100
+
 
 class DelineateError(Exception):
     """Anything that delineate refuses or could not do.
@@ -73,7 +79,7 @@ class MissingExtraError(DelineateError):
     """An optional dependency is needed and not installed."""
 
 
-def near_miss(name: str, known: "list[str] | tuple[str, ...]") -> str:
+def near_miss(name: str, known: list[str] | tuple[str, ...]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string.
 
     Where none is near, it is the shortest that begins with what was given.
@@ -83,3 +89,23 @@ def near_miss(name: str, known: "list[str] | tuple[str, ...]") -> str:
     longer = sorted((one for one in known if name and one.startswith(name)), key=len)
     found = get_close_matches(name, list(known), n=1, cutoff=0.5) or longer
     return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def refused_value(key: str, details: Mapping[str, Any]) -> str:
+    """Return ``key = value is not allowed: why``, with a long value cut.
+
+    Args:
+        key: The key of the value, as it is written in the file.
+        details: One of pydantic's errors.
+    """
+    value = repr(details["input"])
+    if len(value) > LONGEST_VALUE:
+        value = f"{value[:LONGEST_VALUE]}..."
+    if details["type"] in ("too_short", "too_long"):
+        least, most = (details["ctx"].get(name) for name in ("min_length", "max_length"))
+        bound = f"least {least}" if least is not None else f"most {most}"
+        why = f"it should have at {bound} items, not {len(details['input'])}"
+    else:
+        message = str(details["msg"]).removeprefix("Value error, ")
+        why = f"{message[:1].lower()}{message[1:]}"
+    return f"{key} = {value} is not allowed: {why}"

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from delineate.errors import RecipeError, near_miss
+from delineate.errors import RecipeError, near_miss, refused_value
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Stride = Literal[2, 4, 8, 16, 32]
@@ -168,7 +168,7 @@ class Model(Section):
         "max", description="max or average pooling, or a convolution of stride 2"
     )
     upsampling: Literal["transposed", "bilinear"] = Field(
-        "transposed", description="transposed convolution, or bilinear and a convolution"
+        "transposed", description="transposed convolution, or 1×1 and bilinear"
     )
     initialiser: str = Field("he_normal", description="a Keras initialiser for the kernels")
     deep_supervision: bool = Field(
@@ -460,10 +460,10 @@ def _explain(error: ValidationError, origin: str) -> RecipeError:
             f"{origin}: unknown {what} '{key}'.{near_miss(str(place[-1]), known)}",
             hint=f"Use one of: {', '.join(known)}.",
         )
-    message = str(first["msg"]).removeprefix("Value error, ")
     if not place:
+        message = str(first["msg"]).removeprefix("Value error, ")
         return RecipeError(f"{origin}: {message}.", hint="Change one of the two settings.")
     return RecipeError(
-        f"{origin}: {key} = {first['input']!r} is not allowed: {message[:1].lower()}{message[1:]}.",
+        f"{origin}: {refused_value(key, first)}.",
         hint=f"Correct {key}{': ' if _meaning(place) else ''}{_meaning(place)}.",
     )

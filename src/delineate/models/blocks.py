@@ -198,8 +198,9 @@ def halve(image: Tensor, *, how: str, style: Style, name: str) -> Tensor:
 def double(image: Tensor, filters: int, *, how: str, style: Style, name: str) -> Tensor:
     """Return the image at twice the resolution: by "transposed" or "bilinear"."""
     if how == "bilinear":
-        image = enlarge(image, 2, style=style, name=name)
-        return convolution(image, filters, style=style, name=f"{name}_convolve")
+        # Channels are mixed first, where there are a quarter of the pixels and often more channels.
+        image = convolution(image, filters, style=style, name=f"{name}_convolve", kernel_size=1)
+        return enlarge(image, 2, style=style, name=name)
     return layers.Conv2DTranspose(
         filters,
         2,

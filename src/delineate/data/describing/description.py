@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from delineate.errors import DataError, near_miss
+from delineate.errors import DataError, near_miss, refused_value
 
 FILE = "dataset.toml"
 IGNORE = 255
@@ -340,9 +340,8 @@ def _explain(error: ValidationError, origin: str) -> DataError:
             f"{origin}: unknown key '{key}'.{near_miss(place[-1], known)}",
             hint=f"Use one of: {', '.join(known)}.",
         )
-    message = str(first["msg"]).removeprefix("Value error, ")
     return DataError(
-        f"{origin}: {key} = {first['input']!r} is not allowed: {message[:1].lower()}{message[1:]}.",
+        f"{origin}: {refused_value(key, first)}.",
         hint=f"Correct {key}; 'delineate check --write' proposes a {FILE}.",
     )
 
