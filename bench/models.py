@@ -17,6 +17,7 @@ import numpy as np
 from measure import circumstances, run, write_rows
 from PIL import Image
 
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 LEFT_OUT = "0006R0"
 VOID = 255
 
@@ -125,6 +126,17 @@ def main() -> None:
             rows.append(measure(training, prepared, weights, folder))
             kept.write_text(json.dumps(rows, indent=1))
     write_rows("models", rows)
+    draw(folder / "runs" / "camvid")
+
+
+def draw(place: Path) -> None:
+    """Copy the drawings of a training to where the results' page shows them."""
+    for found, name in (
+        (place / "results.png", "camvid-curves.png"),
+        (place / "validation" / "confusion_matrix.png", "camvid-confusion.png"),
+    ):
+        if found.is_file():
+            shutil.copyfile(found, PICTURES / name)
 
 
 def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from matrix_page import matrix_page
 from measure import read_rows
+from models_page import models_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 SCORES = (
@@ -23,7 +24,13 @@ RECIPES = ("unet-nuclei", "unet-dice")
 
 
 def main() -> None:
-    (DOCS / "results.md").write_text(results(read_rows("nuclei")))
+    models, refusals = read_rows("models"), read_rows("refusals")
+    notes = (
+        note(models, "bench/models.py DATA WEIGHTS FOLDER"),
+        note(refusals, "bench/refusals.py FOLDER"),
+    )
+    family = models_page(models, refusals, notes)
+    (DOCS / "results.md").write_text(f"{results(read_rows('nuclei'))}\n{family}")
     parts = [
         step_speed(read_rows("feed")),
         check_cost(read_rows("check")),
