@@ -1,5 +1,6 @@
 """Trainings with a refiner: after the network or together with it, cut short and resumed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from delineate import files
 from delineate.bundle import Bundle
 from delineate.errors import RecipeError, RunError
 from delineate.prediction.predictor import Predictor
@@ -231,6 +233,27 @@ def test_killed_while_it_is_decided_the_decision_is_made_on_resuming(
         train(discs, None, to=cut.folder, resume=True)
     monkeypatch.undo()
     assert Bundle.open(cut.folder).card.refiner is None
+    train(discs, None, to=cut.folder, resume=True)
+    assert outcome(cut) == outcome(finished["after"])
+
+
+@pytest.mark.parametrize("ending", [".npz", ".keras"])
+def test_a_full_disk_in_the_refiners_stage_keeps_its_last_good_state(
+    discs, cut, finished, monkeypatch, ending
+):
+    flush, written = files.flush, []
+
+    def fill_up(path):
+        written.extend([path] * (path.suffix == ending))
+        if len(written) > 1 and path.suffix == ending:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        flush(path)
+
+    monkeypatch.setattr(files, "flush", fill_up)
+    with pytest.raises(RunError, match="The disk is full") as raised:
+        train(discs, None, to=cut.folder, resume=True)
+    assert "--resume" in raised.value.hint
+    monkeypatch.undo()
     train(discs, None, to=cut.folder, resume=True)
     assert outcome(cut) == outcome(finished["after"])
 

@@ -109,6 +109,13 @@ def test_an_encoder_thawed_in_mid_training_resumes_to_the_same_weights(discs, mo
     assert checkpoint.load(whole.last).epoch == 3
 
 
+def test_a_training_that_ends_where_thawing_would_begin_can_be_resumed(discs, mobile, tmp_path):
+    recipe = mobile.override({"training.epochs": 2, "training.unfreeze_after": 2})
+    run = train(discs, recipe, to=tmp_path / "run")
+    before = weights_hash(run)
+    assert weights_hash(train(discs, None, to=run.folder, resume=True)) == before
+
+
 def test_thawing_what_is_not_frozen_is_refused(discs, mobile):
     recipe = mobile.override({"model.freeze": "none", "training.unfreeze_after": 1})
     with pytest.raises(RecipeError, match="nothing is frozen"):

@@ -29,7 +29,9 @@ class Encoder:
         make: Takes the width; returns a functional model of one RGB image of any size, with
             random weights and without a classifier.
         convention: The values that its published weights expect.
-        licence: Of its published weights.
+        licence: Of its published weights, as their publisher states it. The pictures of ImageNet
+            may be used for research only; whether that bears on weights learnt from them is an
+            open question, which no licence of the weights settles.
         taps: Names of the layers whose outputs are the features. Empty: the last feature map of
             each stride.
         head: Name of the layer with which the classifier's part begins, where there is one.

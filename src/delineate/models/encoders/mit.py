@@ -117,7 +117,7 @@ def _encoder(name: str, blocks: Sequence[int], channels: Sequence[int] = _LARGE)
         name,
         _transformer(blocks, channels),
         TORCH,
-        "NVIDIA (research)",
+        "NVIDIA Source Code License (non-commercial)",
         taps=("stage1_out", "stage2_out", "stage3_out", "stage4_out"),
         least_stride=4,
     )

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import keras
 
+from delineate.catalog import find
 from delineate.data.fetching.unpack import Progress
 from delineate.files import sha256
 from delineate.models.weights.downloads import imagenet_file, is_published, published
 from delineate.models.weights.keras_files import keras_weights
 from delineate.models.weights.keras_models import from_keras_model, model_file
 from delineate.models.weights.kinds import kind_of
-from delineate.models.weights.licences import UNKNOWN, licence_of
 from delineate.models.weights.tensors import fill
 from delineate.models.weights.torch_files import State, safetensors_state, torch_state
 from delineate.models.weights.torch_models import from_torch
+
+UNKNOWN = "unknown: that of the file's author"
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +105,7 @@ def _from_hdf5(
     known = is_published(path, encoder, width)
     with keras_weights(path, application, in_order=known) as stored:
         left_out = fill(application, stored, file=path, encoder=encoder)
-    licence = licence_of(encoder) if known else UNKNOWN
+    licence = find("encoders", encoder).licence if known else UNKNOWN
     return _pretrained(path, application, origin, licence, left_out=left_out)
 
 
