@@ -244,6 +244,9 @@ class Training(Section):
     metrics: tuple[str, ...] = Field(
         ("accuracy", "mean_iou", "dice"), description="scores followed while training"
     )
+    validate_every: int = Field(
+        1, ge=1, le=100_000, description="epochs from one validation to the next; the last has one"
+    )
 
 
 class Callbacks(Section):

@@ -13,6 +13,7 @@ from delineate.models.build import build_network
 from delineate.prediction.prepare import Preparation
 from delineate.prediction.runtimes.keras import KerasRuntime
 from delineate.recipe import Model
+from tests.models.kernels import draw_kernels
 
 IGNORE = 255
 SIZE = (32, 48)
@@ -71,21 +72,8 @@ def networks():
             initialiser="zeros",
         )
         found[name] = build_network(chosen, classes=3, channels=3, size=SIZE)
-        draw(found[name].trainer)
+        draw_kernels(found[name].trainer)
     return found
-
-
-def draw(model):
-    """Give all kernels random numbers."""
-    rng = np.random.default_rng(1)
-    model.set_weights(
-        [
-            rng.normal(0, np.sqrt(2 / np.prod(value.shape[:3])), value.shape)
-            if value.ndim == 4
-            else value
-            for value in model.get_weights()
-        ]
-    )
 
 
 @pytest.fixture(scope="module")

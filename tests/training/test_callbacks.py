@@ -14,7 +14,7 @@ def run_through(callback, values, name="val_loss"):
     model = SimpleNamespace(stop_training=False)
     callback.set_model(model)
     for epoch, value in enumerate(values):
-        callback.on_epoch_end(epoch, {name: value})
+        callback.on_epoch_end(epoch, {} if value is None else {name: value})
         if model.stop_training:
             return epoch
     return None
@@ -45,6 +45,18 @@ def test_a_nan_is_never_the_best():
 def test_early_stopping_bears_as_many_epochs_as_its_patience(patience, stopped):
     callback = EarlyStopping(Watched("val_loss"), patience)
     assert run_through(callback, [2.0, 1.0, 1.0, 1.5, 1.2]) == stopped
+
+
+@pytest.mark.parametrize(("patience", "stopped", "scale"), [(0, 4, 0.25), (2, 6, 0.5)])
+def test_epochs_without_a_validation_are_neither_gains_nor_losses(patience, stopped, scale):
+    values = [None, 2.0, None, 1.0, 1.5, None, 1.2]
+    saved = []
+    assert run_through(KeepBest(Watched("val_loss"), saved.append), values) is None
+    assert [logs["val_loss"] for logs in saved] == [2.0, 1.0]
+    assert run_through(EarlyStopping(Watched("val_loss"), patience), values) == stopped
+    plateau = ReduceOnPlateau(Watched("val_loss"), patience, 0.5)
+    run_through(plateau, values)
+    assert plateau.scale == scale
 
 
 def test_the_learning_rate_falls_after_each_plateau():

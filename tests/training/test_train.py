@@ -177,6 +177,17 @@ def test_what_makes_no_sense_is_refused_and_no_folder_is_made(
     assert not (tmp_path / "run").exists()
 
 
+def test_between_two_validations_there_are_no_scores_of_it_and_the_last_epoch_has_one(
+    discs, recipe, tmp_path
+):
+    wanted = recipe.override({"training.validate_every": 2, "training.epochs": 3})
+    run = train(discs, wanted, to=tmp_path / "run")
+    assert ["val_loss" in row for row in run.rows] == [False, True, True]
+    header, first, *_ = run.results.read_text().splitlines()
+    assert len(first.split(",")) == len(header.split(","))
+    assert run.best.is_dir()
+
+
 def test_without_a_validation_part_the_training_loss_may_be_watched(discs, recipe, tmp_path):
     alone = discs.with_splits({record.name: "train" for record in discs.records})
     none = {"data.validation": 0.0}

@@ -31,16 +31,26 @@ class Watched:
         self.waited = 0
 
     def improves(self, logs: Mapping[str, float]) -> bool:
-        """Return whether this epoch's value is the best so far, and remember it."""
+        """Return whether this epoch's value is the best so far, and remember it.
+
+        An epoch without a validation has none: it neither gains nor counts as one without a gain.
+        """
         if self.monitor == NEWEST:
             return True
-        value = logs[self.monitor]
+        value = logs.get(self.monitor)
+        if value is None:
+            return False
         gain = math.inf if self.best is None else self.sign * (value - self.best)
         if math.isnan(value) or gain <= self.minimum_gain:
             self.waited += 1
             return False
         self.best, self.waited = value, 0
         return True
+
+    def stagnates(self, logs: Mapping[str, float], patience: int) -> bool:
+        """Return whether this epoch is one too many without a gain, and remember its value."""
+        known = self.monitor in logs
+        return not self.improves(logs) and known and self.waited >= patience
 
     def get_state(self) -> dict[str, Any]:
         """Return plain values."""
@@ -83,7 +93,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     Args:
         watched: The score.
-        patience: Epochs without a gain that are borne.
+        patience: Epochs without a gain that are borne; those without a value do not count.
     """
 
     def __init__(self, watched: Watched, patience: int) -> None:
@@ -93,7 +103,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Ask the training to stop once the patience is spent."""
-        if not self.watched.improves(logs or {}) and self.watched.waited >= self.patience:
+        if self.watched.stagnates(logs or {}, self.patience):
             self.model.stop_training = True
 
     def get_state(self) -> dict[str, Any]:
@@ -113,7 +123,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     Args:
         watched: The score.
-        patience: Epochs without a gain that are borne.
+        patience: Epochs without a gain that are borne; those without a value do not count.
         factor: On the learning rate, each time.
     """
 
@@ -126,7 +136,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Lower the learning rate once the patience is spent."""
-        if not self.watched.improves(logs or {}) and self.watched.waited >= self.patience:
+        if self.watched.stagnates(logs or {}, self.patience):
             self.scale *= self.factor
             self.watched.waited = 0
 

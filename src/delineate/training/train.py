@@ -185,8 +185,10 @@ def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
 
 
 def _validate(session: Session) -> dict[str, float]:
-    batches, stepper = session.parts.validation, session.stepper
-    if batches is None:
+    """Return the scores of the validation images; none between two validations."""
+    batches, stepper, settings = session.parts.validation, session.stepper, session.recipe.training
+    done = session.epoch + 1
+    if batches is None or (done % settings.validate_every and done != settings.epochs):
         return {}
     tally = Tally(stepper.scores.classes, stepper.scores.summarise)
     for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):

@@ -18,6 +18,7 @@ from delineate.models.blocks import Style
 from delineate.prediction.prepare import Preparation
 from delineate.recipe import Model
 from tests.models.decoders.features import DENSENET
+from tests.models.kernels import draw_kernels
 
 SIDE = 64
 OPEN = [name for name in DECODERS if not find("decoders", name).fixed_size]
@@ -88,21 +89,8 @@ def build(kind, names, side=None):
         name: layers.Conv2D(2, 1, name=f"{name}_head")(output) for name, output in outputs.items()
     }
     model = keras.Model(image, heads)
-    draw(model)
+    draw_kernels(model)
     return model
-
-
-def draw(model):
-    """Give all kernels random numbers."""
-    rng = np.random.default_rng(1)
-    model.set_weights(
-        [
-            rng.normal(0, np.sqrt(2 / np.prod(value.shape[:3])), value.shape)
-            if value.ndim == 4
-            else value
-            for value in model.get_weights()
-        ]
-    )
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +206,7 @@ def test_in_bfloat16_each_decoder_gives_nearly_what_it_gives_in_float32():
         model = keras.Model(
             inputs, {name: decode(name, features, SIDE, style) for name in DECODERS}
         )
-        draw(model)
+        draw_kernels(model)
         found[dtype] = model.predict_on_batch(values)
     for name, exact in found["float32"].items():
         rounded = np.asarray(found["mixed_bfloat16"][name]).astype(np.float32)
