@@ -71,13 +71,13 @@ REFINED = {"refiner.use": "after", "refiner.fidelity": "loss", "refiner.learning
 # The numbers of epochs are what fits the time on two cores of the machine of the results.
 TRAININGS = (
     Training("camvid", "camvid", "camvid", pretrained=True),
-    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 16}, pretrained=True),
-    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 16}),
+    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 22}, pretrained=True),
+    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 20}),
     Training(
         "camvid 30 min, a drive left out",
         "camvid-drive",
         "camvid",
-        {"training.epochs": 22},
+        {"training.epochs": 30},
         pretrained=True,
         splits=("validation", "test"),
     ),
@@ -100,12 +100,12 @@ TRAININGS = (
         True,
         ("test",),
     ),
-    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 8}, True),
+    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 11}, True),
     Training(
         "camvid 15 min, refined",
         "camvid",
         "camvid",
-        {**REFINED, "training.epochs": 5, "refiner.epochs": 2},
+        {**REFINED, "training.epochs": 7, "refiner.epochs": 2},
         True,
     ),
     Training("voc", "voc-lists", "mobilenetv2-gan", {"refiner.use": "none"}, True),

@@ -153,6 +153,11 @@ class Model(Section):
         description="channels of the decoder's stages, the deepest first; empty: by `filters`, or "
         "what the decoder's authors took",
     )
+    skip_filters: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field(
+        (),
+        description="channels to which a 1×1 convolution brings a feature before it is joined, "
+        "the deepest first; those without a number are joined as they are (unet, attention_unet)",
+    )
     convolutions: int = Field(2, ge=1, le=8, description="convolutions per block")
     kernel_size: Literal[1, 3, 5, 7] = Field(3, description="side of the convolution kernels")
     dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(

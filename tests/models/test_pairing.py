@@ -17,6 +17,11 @@ REFUSED = {
         "stride 4",
     ),
     "inner outputs of a decoder without": ({"deep_supervision": True}, RecipeError, "inner"),
+    "narrowed features for a decoder that joins none": (
+        {"decoder": "fpn", "skip_filters": (8,)},
+        RecipeError,
+        "no effect",
+    ),
     "weights for the plain encoder": ({"weights": "imagenet"}, RecipeError, "no pretrained"),
     "a frozen encoder of random weights": (
         {"encoder": "mobilenetv2", "freeze": "all"},

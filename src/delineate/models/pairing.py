@@ -41,6 +41,12 @@ def refuse_pairing(settings: Model, size: Size | None = None) -> None:
             f"The decoder '{settings.decoder}' has no inner outputs to supervise.",
             hint="Set model.deep_supervision=false, or model.decoder=unetplusplus.",
         )
+    if settings.skip_filters and not getattr(decoder, "narrows", False):
+        raise RecipeError(
+            f"model.skip_filters = {list(settings.skip_filters)} has no effect on the decoder "
+            f"'{settings.decoder}'.",
+            hint="Leave it empty, or set model.decoder to unet or attention_unet.",
+        )
     _refuse_weights(settings, pretrainable=hasattr(encoder, "convention"))
     if isinstance(settings.freeze, int) and settings.freeze not in has:
         raise RecipeError(

@@ -52,6 +52,19 @@ def test_more_numbers_than_doublings_are_refused():
         decode("unet", MOBILENET, decoder_filters=(9, 7, 5, 3, 2, 1))
 
 
+@pytest.mark.parametrize("decoder", ["unet", "attention_unet"])
+def test_features_are_narrowed_from_the_deepest_on(decoder):
+    model = decode(decoder, PLAIN, filters=2, skip_filters=(3, 1))
+    joined = {name: shape[-1] for name, shape in shapes(model, "Concatenate").items()}
+    assert joined == {"decoder2_join": 8 + 3, "decoder1_join": 4 + 1, "decoder0_join": 2 + 2}
+    assert model.get_layer("decoder2_narrow").kernel_size == (1, 1)
+
+
+def test_more_numbers_than_features_are_refused():
+    with pytest.raises(RecipeError, match="joins 3 features here"):
+        decode("unet", PLAIN, skip_filters=(1, 1, 1, 1))
+
+
 def test_it_doubles_as_is_set():
     assert not shapes(decode("unet", PLAIN, upsampling="bilinear"), "Conv2DTranspose")
 

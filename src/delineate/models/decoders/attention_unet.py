@@ -30,10 +30,11 @@ def attention_unet_decoder(
     Raises:
         RecipeError: More ``decoder_filters`` than doublings.
     """
-    finest = features.get(1)
 
-    def gate(feature: Tensor, below: Tensor, name: str) -> Tensor:
-        return feature if feature is finest else attend(feature, below, style=style, name=name)
+    def gate(feature: Tensor, below: Tensor, depth: int) -> Tensor:
+        if depth == 0:
+            return feature
+        return attend(feature, below, style=style, name=f"decoder{depth}")
 
     return unet_decoder(features, settings=settings, style=style, gate=gate)
 
@@ -59,4 +60,4 @@ def attend(feature: Tensor, below: Tensor, *, style: Style, name: str) -> Tensor
     return layers.Multiply(dtype=style.dtype, name=f"{name}_gate")([feature, share])
 
 
-ATTENTION_UNET = Decoder(attention_unet_decoder)
+ATTENTION_UNET = Decoder(attention_unet_decoder, narrows=True)

@@ -20,12 +20,14 @@ class Decoder:
         strides: At which it needs features; it takes others as it finds them.
         fixed_size: Whether the network works at one size only, so that images are tiled.
         supervised: Whether it can return several tensors.
+        narrows: Whether it obeys ``model.skip_filters``.
     """
 
     build: Callable[..., Tensor | Sequence[Tensor]]
     strides: tuple[int, ...] = ()
     fixed_size: bool = False
     supervised: bool = False
+    narrows: bool = False
 
     def __call__(
         self, features: Mapping[int, Tensor], *, settings: Model, style: Style
