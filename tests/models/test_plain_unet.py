@@ -88,6 +88,7 @@ def test_each_join_has_what_comes_up_and_what_was_kept_at_that_resolution():
         ({"filters": 4}, lambda found: found["encoder2_convolve1"].filters == 16),
         ({"largest_filters": 3}, lambda found: found["encoder2_convolve1"].filters == 3),
         ({"decoder_filters": (5, 3)}, lambda found: found["decoder0_convolve1"].filters == 3),
+        ({"skip_filters": (1,)}, lambda found: "decoder1_narrow" in found),
         ({"convolutions": 1}, lambda found: "decoder0_convolve2" not in found),
         ({"convolutions": 3}, lambda found: "encoder2_convolve3" in found),
         ({"kernel_size": 5}, lambda found: found["encoder0_convolve1"].kernel_size == (5, 5)),

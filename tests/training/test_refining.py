@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from delineate import files
+from delineate import bundle, files
 from delineate.bundle import Bundle
 from delineate.errors import RecipeError, RunError
 from delineate.prediction.predictor import Predictor
@@ -237,9 +237,9 @@ def test_killed_while_it_is_decided_the_decision_is_made_on_resuming(
     assert outcome(cut) == outcome(finished["after"])
 
 
-@pytest.mark.parametrize("ending", [".npz", ".keras"])
+@pytest.mark.parametrize(("writer", "ending"), [(files, ".npz"), (bundle, ".keras")])
 def test_a_full_disk_in_the_refiners_stage_keeps_its_last_good_state(
-    discs, cut, finished, monkeypatch, ending
+    discs, cut, finished, monkeypatch, writer, ending
 ):
     flush, written = files.flush, []
 
@@ -249,7 +249,7 @@ def test_a_full_disk_in_the_refiners_stage_keeps_its_last_good_state(
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         flush(path)
 
-    monkeypatch.setattr(files, "flush", fill_up)
+    monkeypatch.setattr(writer, "flush", fill_up)
     with pytest.raises(RunError, match="The disk is full") as raised:
         train(discs, None, to=cut.folder, resume=True)
     assert "--resume" in raised.value.hint

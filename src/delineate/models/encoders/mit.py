@@ -117,7 +117,7 @@ def _encoder(name: str, blocks: Sequence[int], channels: Sequence[int] = _LARGE)
         name,
         _transformer(blocks, channels),
         TORCH,
-        "NVIDIA Source Code License (non-commercial)",
+        "NVIDIA (research)",
         taps=("stage1_out", "stage2_out", "stage3_out", "stage4_out"),
         least_stride=4,
     )
