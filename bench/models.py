@@ -61,6 +61,8 @@ BY_HEART = {
     "callbacks.best": "last",
     "callbacks.early_stopping": "none",
     "callbacks.reduce_on_plateau": "none",
+    "data.validation": 0.0,
+    "data.test": 0.0,
     "data.near_duplicates": "ignore",
     "data.kinds": "ignore",
     "training.batch_size": 4,
