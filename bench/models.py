@@ -66,7 +66,7 @@ BY_HEART = {
     "data.near_duplicates": "ignore",
     "data.kinds": "ignore",
     "training.batch_size": 4,
-    "training.epochs": 150,
+    "training.epochs": 500,
 }
 REFINED = {"refiner.use": "after", "refiner.fidelity": "loss", "refiner.learning_rate": 5e-4}
 
@@ -173,10 +173,10 @@ def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict
 def colours(place: Path, data: Path) -> dict[str, object]:
     """Predict the images of a VOC folder; return what their masks have in common with the truth."""
     run("predict", place, *sorted(data.glob("JPEGImages/*.jpg")), "--to", place / "masks")
-    masks = sorted((place / "masks").glob("*.png"))
+    truths = sorted((data / "SegmentationClass").glob("*.png"))
     palettes, sizes, same, counted, ids = [], [], 0, 0, set()
-    for path in masks:
-        with Image.open(path) as mask, Image.open(data / "SegmentationClass" / path.name) as truth:
+    for path in truths:
+        with Image.open(place / "masks" / path.name) as mask, Image.open(path) as truth:
             palettes.append(mask.mode == "P" and mask.getpalette() == truth.getpalette())
             sizes.append(mask.size == truth.size)
             drawn, true = np.asarray(mask.convert("RGB")), np.asarray(truth.convert("RGB"))
@@ -185,7 +185,7 @@ def colours(place: Path, data: Path) -> dict[str, object]:
         same += int((drawn == true).all(axis=-1)[known].sum())
         counted += int(known.sum())
     return {
-        "masks": len(masks),
+        "masks": len(truths),
         "palettes_equal": all(palettes),
         "sizes_equal": all(sizes),
         "pixels_of_the_same_colour": same / counted,
