@@ -67,19 +67,20 @@ BY_HEART = {
     "data.kinds": "ignore",
     "training.batch_size": 4,
     "training.epochs": 500,
+    "training.schedule": "cosine",
 }
 REFINED = {"refiner.use": "after", "refiner.fidelity": "loss", "refiner.learning_rate": 5e-4}
 
 # The numbers of epochs are what fits the time on two cores of the machine of the results.
 TRAININGS = (
     Training("camvid", "camvid", "camvid", pretrained=True),
-    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 22}, pretrained=True),
-    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 20}),
+    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 21}, pretrained=True),
+    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 19}),
     Training(
         "camvid 30 min, a drive left out",
         "camvid-drive",
         "camvid",
-        {"training.epochs": 30},
+        {"training.epochs": 28},
         pretrained=True,
         splits=("validation", "test"),
     ),
@@ -102,12 +103,12 @@ TRAININGS = (
         True,
         ("test",),
     ),
-    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 11}, True),
+    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 10}, True),
     Training(
         "camvid 15 min, refined",
         "camvid",
         "camvid",
-        {**REFINED, "training.epochs": 7, "refiner.epochs": 2},
+        {**REFINED, "training.epochs": 6, "refiner.epochs": 2},
         True,
     ),
     Training("voc", "voc-lists", "mobilenetv2-gan", {"refiner.use": "none"}, True),
