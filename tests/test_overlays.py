@@ -124,6 +124,15 @@ def test_an_overlay_leaves_the_background_and_tints_and_outlines_the_classes():
     assert (picture[(mask == 1) & ~inner] == [200, 0, 50]).all()
 
 
+@pytest.mark.parametrize(
+    ("colour", "shown"),
+    [((0, 0, 0), [100] * 3), ((255, 255, 255), [100] * 3), ((0, 100, 200), [50, 100, 150])],
+)
+def test_class_0_is_tinted_where_its_colour_is_not_that_of_a_background(colour, shown):
+    picture = overlay(grey(100), np.zeros((12, 12), np.uint8), [colour], opacity=0.5)
+    assert (picture == shown).all()
+
+
 def test_one_line_of_one_pixel_parts_two_classes():
     mask = np.full((6, 12), 1, np.uint8)
     mask[:, 6:] = 2

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _IGNORED = (224, 224, 224)
+# In any other colour class 0 is a class like all others, such as the sky of street scenes.
+_OF_BACKGROUND = ((0, 0, 0), (255, 255, 255))
 # Okabe & Ito's colours (2008), then those farthest in CIELAB from all before them, under normal,
 # red-blind and green-blind sight (Machado et al. 2009) together.
 _DISTINCT = (
@@ -113,7 +115,7 @@ def overlay(
 ) -> NDArray[np.uint8]:
     """Return the image with each class tinted in its colour and outlined by one pixel.
 
-    The background stays as it is; ignored pixels are hatched in grey.
+    The background, class 0 in black or white, stays as it is; ignored pixels are hatched in grey.
 
     Args:
         image: (height, width, channels), shown as by ``to_rgb8``.
@@ -134,7 +136,8 @@ def overlay(
     ignored = _is_ignored(mask)
     diagonals = np.add.outer(np.arange(mask.shape[0]), np.arange(mask.shape[1]))
     hatched = ignored & (diagonals % 6 < 2)
-    tinted = ((mask != 0) & ~ignored) | hatched
+    background = (mask == 0) & (tuple(colours[0]) in _OF_BACKGROUND if colours else True)
+    tinted = (~background & ~ignored) | hatched
     _blend(picture, tint, tinted, opacity)
     # Only the higher id of two neighbours is outlined, so that lines stay one pixel wide.
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))

@@ -42,6 +42,14 @@ def test_without_a_terminal_only_epochs_are_told(capsys):
     assert capsys.readouterr().err == epoch_line(END) + "\n"
 
 
+def test_the_heading_is_said_once_and_not_before_the_training_begins(capsys):
+    display = Display(["training into runs/first"])
+    assert capsys.readouterr().err == ""
+    display.show(END)
+    display.show(END)
+    assert capsys.readouterr().err.split("\n")[:2] == ["training into runs/first", epoch_line(END)]
+
+
 def test_on_a_terminal_the_line_moves_but_not_faster_than_one_sees(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     now = [100.0]

@@ -1,5 +1,6 @@
 """A tiny data set and a tiny recipe, for trainings of a second."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -61,3 +62,14 @@ def discs():
     images, masks, instances = make_discs()
     splits = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
     return Dataset.from_arrays(images, masks, instances=instances, splits=splits, name="discs")
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """Random weights of the smallest MobileNetV2, in a file."""
+    path = tmp_path_factory.mktemp("weights") / "mobile.weights.h5"
+    keras.utils.set_random_seed(3)
+    keras.applications.MobileNetV2(
+        include_top=False, weights=None, alpha=0.35, input_shape=(None, None, 3)
+    ).save_weights(path)
+    return path

@@ -15,17 +15,6 @@ from tests.training.test_resume import Bell, weights_hash
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Random weights of the smallest MobileNetV2, in a file."""
-    path = tmp_path_factory.mktemp("weights") / "mobile.weights.h5"
-    keras.utils.set_random_seed(3)
-    keras.applications.MobileNetV2(
-        include_top=False, weights=None, alpha=0.35, input_shape=(None, None, 3)
-    ).save_weights(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def mobile(recipe, weights):
     """A recipe with a frozen encoder of two stages."""
     return recipe.override(

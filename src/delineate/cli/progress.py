@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from delineate.cli.output import duration, line, say
@@ -13,13 +14,20 @@ SHOWN = ("loss", "accuracy", "dice", "mean_iou")
 
 
 class Display:
-    """A line that moves on a terminal, and a line for each epoch everywhere."""
+    """A line that moves on a terminal, and a line for each epoch everywhere.
 
-    def __init__(self) -> None:
+    Args:
+        heading: Lines that are said once the training has begun: until then it may be refused.
+    """
+
+    def __init__(self, heading: Sequence[str] = ()) -> None:
+        self._heading = list(heading)
         self._last = 0.0
 
     def show(self, progress: "Progress") -> None:
         """Show a moment of a training."""
+        while self._heading:
+            say(self._heading.pop(0))
         if progress.epoch_done:
             if sys.stderr.isatty():
                 line("")

@@ -62,9 +62,9 @@ def _train(
     if not resume:
         Run.refuse_existing(folder)
     choose_backend(chosen.runtime.backend)
-    say(f"training into {folder}")
+    heading = [f"training into {folder}"]
     if not resume:
-        say(f"what the network sees: {Run(folder).batch}")
+        heading.append(f"what the network sees: {Run(folder).batch}")
     from delineate.cli.progress import Display
     from delineate.training.train import train as run_training
 
@@ -74,7 +74,7 @@ def _train(
             chosen,
             to=folder,
             resume=resume,
-            watch=Display().show,
+            watch=Display(heading).show,
             progress=progress_of("reading"),
         )
     except KeyboardInterrupt:

@@ -101,7 +101,11 @@ def build_network(
         image, probabilities, name=f"{_plain(settings.encoder)}_{_plain(settings.decoder)}"
     )
     return Network(
-        model, _trainer(image, logits, model.name), len(logits), _stages(image, features)
+        model,
+        _trainer(image, logits, model.name),
+        len(logits),
+        _stages(image, features),
+        features.provenance,
     )
 
 

@@ -17,12 +17,15 @@ class Network:
             those of the decoder's inner outputs where they are supervised.
         outputs: How many groups of logits the trainer gives.
         encoder: By stride, finest first: the layers that lead from the image to that feature.
+        provenance: Sentences: which weights the encoder begins with, and their licence; None where
+            it begins with random ones.
     """
 
     model: keras.Model
     trainer: keras.Model
     outputs: int
     encoder: Mapping[int, tuple[layers.Layer, ...]]
+    provenance: str | None = None
 
     @property
     def encoder_layers(self) -> tuple[layers.Layer, ...]:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from delineate.models.blocks import Style, block, filters_at, halve, value_at
+from delineate.models.encoders.features import Features
 from delineate.recipe import Model, depth_of
 
 Tensor = Any
 
 
-def plain_encoder(image: Tensor, *, settings: Model, style: Style) -> dict[int, Tensor]:
+def plain_encoder(image: Tensor, *, settings: Model, style: Style) -> Features:
     """Return the features of a plain convolutional encoder by stride: 1, 2, 4 and so on.
 
     Args:
@@ -29,4 +30,4 @@ def plain_encoder(image: Tensor, *, settings: Model, style: Style) -> dict[int, 
             name=name,
         )
         features[2**depth] = image
-    return features
+    return Features(features)

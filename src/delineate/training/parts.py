@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from delineate.bundle import Card, Category, Member
-from delineate.catalog import find
 from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows, ValidationWindows, require_channels
@@ -19,7 +17,7 @@ from delineate.models.pairing import works_at_one_size
 from delineate.normalisation import require_fitting
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
-from delineate.recipe import Model, Recipe
+from delineate.recipe import Recipe
 from delineate.training.devices import versions
 from delineate.training.loss import make_loss
 from delineate.training.optimizers import make_optimizer
@@ -76,7 +74,6 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     require_fitting(recipe.data.normalise, channels=channels, dtype=dataset.dtype)
     for record, facts in zip(dataset.records, dataset.facts, strict=True):
         require_channels(facts.channels, channels, record.name)
-    card = make_card(dataset, recipe, channels)
     # Before the network, whose weights may have to be downloaded: it may be refused.
     loss = make_loss(recipe.loss, dataset.split("train"), output=recipe.model.output)
     scale = recipe.model.input_scale or 1 / np.iinfo(dataset.dtype).max
@@ -102,7 +99,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
         scores,
         _training_batches(dataset.split("train"), recipe, channels),
         _validation_batches(dataset, recipe, channels),
-        card,
+        make_card(dataset, recipe, channels, network.provenance),
     )
 
 
@@ -129,8 +126,15 @@ def compile_network(
     network.trainer.compile(optimizer=optimizer, loss=loss, metrics=[scores])
 
 
-def make_card(dataset: Dataset, recipe: Recipe, channels: int) -> Card:
-    """Return the card of the bundles that a training makes; scores and files come later."""
+def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str | None) -> Card:
+    """Return the card of the bundles that a training makes; scores and files come later.
+
+    Args:
+        dataset: The samples.
+        recipe: All settings.
+        channels: Of the images.
+        provenance: Which weights the encoder begins with; None: random ones.
+    """
     categories = zip(dataset.classes, dataset.colours, strict=True)
     return Card(
         members=(Member(file="model.keras"),),
@@ -147,20 +151,14 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int) -> Card:
         precision=recipe.runtime.precision,
         data_hash=sha256("".join(sorted(dataset.hashes)).encode()).hexdigest(),
         versions=versions(),
-        licences={"code": "MIT", "weights": _origin(recipe.model)},
+        licences={"code": "MIT", "weights": _origin(provenance)},
     )
 
 
-def _origin(settings: Model) -> str:
-    """Return where the weights come from, with the licence of those that they began as."""
-    if settings.weights is None:
+def _origin(provenance: str | None) -> str:
+    if provenance is None:
         return "trained from nothing on the user's data"
-    begun = settings.weights if settings.weights == "imagenet" else Path(settings.weights).name
-    licence = getattr(find("encoders", settings.encoder), "licence", "unknown")
-    return (
-        f"trained on the user's data; the encoder began with {begun}; ImageNet weights of "
-        f"{settings.encoder} are published under {licence}"
-    )
+    return f"trained on the user's data; the encoder began with {provenance}"
 
 
 def _training_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batches:

@@ -10,6 +10,7 @@ from keras import layers
 from delineate.errors import RecipeError
 from delineate.models.blocks import Style
 from delineate.models.encoders.conventions import Convention, convention_of
+from delineate.models.encoders.features import Features
 from delineate.models.encoders.graft import graft
 from delineate.models.summary import trace
 from delineate.models.weights import load_weights
@@ -52,7 +53,7 @@ class Encoder:
     most_depth: int = 5
     fixed_size: bool = False
 
-    def __call__(self, image: Tensor, *, settings: Model, style: Style) -> dict[int, Tensor]:
+    def __call__(self, image: Tensor, *, settings: Model, style: Style) -> Features:
         """Return the features by stride, from the finest to 2^depth.
 
         Args:
@@ -66,12 +67,14 @@ class Encoder:
         self._refuse_width(settings.width)
         self._refuse_depth(depth_of(settings))
         application, convention = self.make(settings.width), self.convention
+        provenance = None
         if settings.weights is not None:
             loaded = load_weights(
                 application, settings.weights, encoder=self.name, width=settings.width
             )
             application = loaded.model
             convention = convention_of(loaded.convention) or convention
+            provenance = loaded.provenance
         features = self.pyramid(application, depth_of(settings))
         scale, offset = convention.factors(image.shape[-1])
         values = layers.Rescaling(scale, offset, dtype="float32", name="encoder_convention")(image)
@@ -82,7 +85,7 @@ class Encoder:
             pretrained=settings.weights is not None,
             reverse=convention.reverse and settings.weights is not None,
         )
-        return dict(zip(features, tensors, strict=True))
+        return Features(dict(zip(features, tensors, strict=True)), provenance)
 
     def pyramid(self, application: keras.Model, depth: int) -> dict[int, Tensor]:
         """Return the tensors of the application that are its features, by stride.

@@ -46,6 +46,11 @@ class Pretrained:
     sha256: str
     left_out: tuple[str, ...] = ()
 
+    @property
+    def provenance(self) -> str:
+        """What a user of the trained network has to know: the file, its checksum, its licence."""
+        return f"{self.origin} Licence: {self.licence}. SHA-256: {self.sha256}."
+
 
 def load_weights(
     application: keras.Model,

@@ -1,0 +1,17 @@
+"""What a training's bundles say of themselves."""
+
+from delineate.files import sha256
+from delineate.training.parts import assemble
+
+
+def test_the_card_names_the_weights_that_the_encoder_began_with(discs, recipe, weights):
+    mobile = {"model.encoder": "mobilenetv2", "model.width": 0.35, "model.weights": str(weights)}
+    said = assemble(discs, recipe.override(mobile)).card.licences["weights"]
+    assert weights.name in said
+    assert str(weights.parent) not in said, "no path of this machine"
+    assert sha256(weights) in said
+    assert "Licence: unknown" in said, "the file is not one that was published"
+
+
+def test_the_card_says_where_nothing_was_learnt_before(discs, recipe):
+    assert assemble(discs, recipe).card.licences["weights"].startswith("trained from nothing")
