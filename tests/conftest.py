@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "jax-tests"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
+ALL_FAMILIES = "DELINEATE_TEST_ALL_FAMILIES"
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -23,6 +24,17 @@ def pytest_addoption(parser):
         default=None,
         help="folder with real data sets; default: ../shared/data beside the checkout",
     )
+    parser.addoption(
+        "--all-families",
+        action="store_true",
+        help="on JAX and PyTorch, too, each family of encoders at its whole depth: many minutes",
+    )
+
+
+def pytest_configure(config):
+    # Which families there are is asked while the test modules are imported.
+    if config.getoption("--all-families"):
+        os.environ[ALL_FAMILIES] = "1"
 
 
 @pytest.fixture(scope="session")

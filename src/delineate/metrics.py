@@ -9,9 +9,10 @@ from keras import ops
 from scipy.special import logit
 
 from delineate.catalog import find
+from delineate.counting import count_ids
+from delineate.data.classes import IGNORE
 
 Tensor = Any
-IGNORE = 255
 # A count is kept as high * 2^30 + low in two int32, since JAX has no int64 unless told so.
 LOW_BITS = 30
 
@@ -104,15 +105,8 @@ class Scores(keras.metrics.Metric):
         cells = self.classes**2
         counts = ops.logical_and(truth != self.ignore, truth < self.classes)
         ids = ops.where(counts, truth * self.classes + prediction, cells)
-        counts = _count_ids(ops.reshape(ids, (-1,)), cells + 1)
+        counts = count_ids(ops.reshape(ids, (-1,)), cells + 1)
         return ops.reshape(counts[:cells], (self.classes, self.classes))
-
-
-def _count_ids(ids: Tensor, length: int) -> Tensor:
-    # XLA needs a fixed length, which only the segment sum has; PyTorch's segment sum takes seconds.
-    if keras.backend.backend() == "torch":
-        return ops.cast(ops.bincount(ids, minlength=length), "int32")
-    return ops.segment_sum(ops.ones_like(ids), ids, num_segments=length)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from delineate.catalog import (
 from delineate.imaging import write_png
 from delineate.losses import LossOptions, SegmentationLoss
 from delineate.metrics import Scores
-from delineate.models.build import build_model, logits_model
+from delineate.models.build import build_model
 from delineate.prediction.prepare import Preparation
 from delineate.prediction.runtimes.keras import KerasRuntime
 from tests.bundles import save_bundle
@@ -64,7 +64,7 @@ def trained(plain):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
     truth = np.where(rng.random((2, 16, 16)) < 0.1, IGNORE, images[..., 0] // 86).astype(np.int32)
-    trainer = logits_model(plain)
+    trainer = keras.Model(plain.input, plain.get_layer("logits").output)
     loss = SegmentationLoss(
         {"sparse_categorical_crossentropy": 1.0}, output="softmax", options=LossOptions()
     )

@@ -17,7 +17,7 @@ def test_an_encoder_is_shown_with_all_that_is_known_of_it():
         "channels": [96, 144, 192, 576, 320],
         "input": "[-1, 1]",
         "licence": "Apache-2.0",
-        "widths": [0.35, 0.5, 0.75, 1.0, 1.3, 1.4],
+        "widths": None,
         "one_size": False,
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from delineate.errors import RecipeError, UsageError
-from delineate.models.build import build_model, logits_model, stride_of
+from delineate.models.build import build_model, build_network, stride_of
 from delineate.recipe import Model
 
 SMALL = {"depth": 1, "filters": 3, "channels": 1, "classes": 2}
@@ -99,8 +99,9 @@ def test_the_stored_values_are_scaled_in_float32_inside_the_graph(model):
     assert model.get_layer("scale").scale == 1 / 255
 
 
-def test_the_logits_model_shares_all_layers(model):
-    trainer = logits_model(model)
+def test_what_is_trained_shares_all_layers_with_what_is_saved():
+    network = build_network(Model(depth=1, filters=2), classes=2, channels=1)
+    model, trainer = network.model, network.trainer
     assert trainer.output is model.get_layer("logits").output
     assert [id(weight) for weight in trainer.weights] == [id(weight) for weight in model.weights]
 

@@ -28,6 +28,26 @@ REFUSED = {
         RecipeError,
         "random",
     ),
+    "frozen statistics of random weights": (
+        {"encoder": "mobilenetv2", "statistics": "frozen"},
+        RecipeError,
+        "model.statistics=trained",
+    ),
+    "a depth that ends before the finest feature": (
+        {"encoder": "convnexttiny", "decoder": "fpn", "depth": 1},
+        RecipeError,
+        "model.depth to 2 or 3 or 4 or 5",
+    ),
+    "a decoder that needs deeper features": (
+        {"encoder": "plain", "decoder": "fpn", "depth": 1},
+        RecipeError,
+        "model.depth=2",
+    ),
+    "a width that the encoder has not": (
+        {"encoder": "resnet50", "width": 0.5},
+        RecipeError,
+        "model.width to 1",
+    ),
     "a stride to freeze that the encoder lacks": (
         {"encoder": "mitb0", "weights": "some.h5", "freeze": 2},
         RecipeError,

@@ -157,6 +157,61 @@ def test_a_resume_point_of_another_network_is_refused(discs, recipe, whole):
         train(discs, None, to=whole.folder, resume=True)
 
 
+class Counter(keras.callbacks.Callback):
+    """Counts epochs, and resumes exactly."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 1
+
+    def get_state(self):
+        return {"count": self.count}
+
+    def set_state(self, state):
+        self.count = state["count"]
+
+
+class Doubler(Counter):
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 2
+
+
+def test_callbacks_of_one_kind_each_have_their_own_state(discs, recipe, tmp_path):
+    begun = [Counter(), Doubler(), Counter()]
+    begun[2].count = 10
+    train(discs, recipe, to=tmp_path / "run", callbacks=begun)
+    resumed = [Counter(), Doubler(), Counter()]
+    train(discs, None, to=tmp_path / "run", resume=True, callbacks=resumed)
+    assert [each.count for each in resumed] == [each.count for each in begun] == [3, 6, 13]
+
+
+def test_resuming_with_other_callbacks_is_refused(discs, recipe, whole, tmp_path):
+    with pytest.raises(RunError, match=r"the callbacks now are .*Counter"):
+        train(discs, None, to=whole.folder, resume=True, callbacks=[Counter()])
+    train(discs, recipe, to=tmp_path / "run", callbacks=[Counter()])
+    with pytest.raises(RunError, match=r"has the states of .*Counter"):
+        train(discs, None, to=tmp_path / "run", resume=True)
+
+
+def test_a_resumption_says_where_the_weights_were_that_are_gone(
+    discs, recipe, weights, tmp_path, monkeypatch
+):
+    own = shutil.copyfile(weights, tmp_path / "own.weights.h5")
+    monkeypatch.chdir(tmp_path)
+    mobile = {"model.encoder": "mobilenetv2", "model.width": 0.35, "model.depth": 2}
+    begun = recipe.override({**mobile, "model.weights": own.name, "training.epochs": 1})
+    run = train(discs, begun, to=tmp_path / "run")
+    monkeypatch.chdir("/")
+    train(discs, None, to=run.folder, resume=True)  # from another folder: it is found
+    own.rename(tmp_path / "moved.weights.h5")
+    with pytest.raises(RunError, match="are not there any more") as caught:
+        train(discs, None, to=run.folder, resume=True)
+    assert str(run.recipe) in caught.value.hint
+
+
 def test_changed_data_is_refused(discs, whole):
     with pytest.raises(RunError, match="not what the run was begun with"):
         train(discs.subset(range(11)), None, to=whole.folder, resume=True)

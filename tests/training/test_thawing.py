@@ -123,5 +123,13 @@ def test_the_encoder_has_a_learning_rate_of_its_own():
     np.testing.assert_allclose(weights[1], 1 - 0.5)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_weights_decay_as_the_recipe_says_and_not_as_the_optimizer_would(name, decay):
+    """Keras's AdamW would decay by 0.004 of its own accord."""
+    made = make_optimizer(Training(optimizer=name, weight_decay=decay))
+    assert (made.weight_decay or 0.0) == decay
+
+
 def test_one_learning_rate_for_all_needs_one_optimizer():
     assert isinstance(make_optimizer(Training(optimizer="adam")), keras.optimizers.Adam)

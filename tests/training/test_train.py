@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from delineate.bundle import Bundle
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError, MissingExtraError, RecipeError, RunError, UsageError
 from delineate.recipe import Recipe
@@ -165,6 +166,8 @@ def test_a_missing_tensorboard_extra_names_the_pip_line(discs, recipe, tmp_path,
         ({"training.optimizer": "adamm"}, RecipeError, "training.optimizer"),
         ({"model.activation": "rellu"}, RecipeError, "model.activation"),
         ({"model.encoder": "plan"}, UsageError, "'plain'"),
+        ({"model.decoder_filters": [8, 8, 8]}, RecipeError, "model.decoder_filters"),
+        ({"training.metrics": ["dise"]}, UsageError, "'dice'"),
         ({"data.channels": 4}, DataError, "3 channels"),
     ],
 )
@@ -186,6 +189,22 @@ def test_between_two_validations_there_are_no_scores_of_it_and_the_last_epoch_ha
     header, first, *_ = run.results.read_text().splitlines()
     assert len(first.split(",")) == len(header.split(","))
     assert run.best.is_dir()
+
+
+class Stopper(keras.callbacks.Callback):
+    """Stops the training after its first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+def test_a_training_that_is_stopped_between_two_validations_has_a_best_model(
+    discs, recipe, tmp_path
+):
+    settings = {"training.validate_every": 3, "callbacks.best": "val_loss"}
+    run = train(discs, recipe.override(settings), to=tmp_path / "run", callbacks=[Stopper()])
+    assert len(run.rows) == 1
+    assert Bundle.open(run.folder).card.scores["val_loss"] > 0
 
 
 def test_without_a_validation_part_the_training_loss_may_be_watched(discs, recipe, tmp_path):

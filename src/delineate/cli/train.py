@@ -76,9 +76,11 @@ def _train(
             resume=resume,
             watch=Display(heading).show,
             progress=progress_of("reading"),
+            download=progress_of("downloading weights: bytes"),
         )
     except KeyboardInterrupt:
-        say(f"saved; go on with: delineate train {data} --to {folder} --resume")
+        if any(Run(folder).last.glob("*")):
+            say(f"saved; go on with: delineate train {data} --to {folder} --resume")
         raise
     _tell_refined(run)
     put(summary(run), as_json=as_json, text=str(run.folder))

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from delineate.data.classes import IGNORE
 from delineate.evaluation.tally import mean_of
 from delineate.imaging import resize_mask, resize_probabilities
 from delineate.scores import class_scores, confusion_table, image_scores, summarise
-
-IGNORE = 255
 
 
 def there_and_back(mask: np.ndarray, size: tuple[int, int], *, classes: int) -> np.ndarray:

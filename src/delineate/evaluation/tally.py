@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate.data.classes import IGNORE
 from delineate.data.records import Sample
 from delineate.instance_scores import instance_scores, mean_instance_scores
 from delineate.intervals import bootstrap_interval, bootstrap_tables
@@ -21,7 +22,6 @@ from delineate.scores import (
     summarise,
 )
 
-IGNORE = 255
 BINS = 15
 
 

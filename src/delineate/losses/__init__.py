@@ -6,8 +6,8 @@ float32 (batch, height, width, channels), where one channel stands for two class
 returns a scalar, 0 where all pixels are ignored; it and its gradient are finite in every case.
 """
 
+from delineate.data.classes import IGNORE
 from delineate.losses.options import LossOptions
 from delineate.losses.segmentation import SegmentationLoss
-from delineate.losses.targets import IGNORE
 
 __all__ = ["IGNORE", "LossOptions", "SegmentationLoss"]

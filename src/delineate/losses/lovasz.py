@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from delineate.counting import count_ids
 from delineate.losses.options import LossOptions
 from delineate.losses.targets import (
     Tensor,
@@ -58,8 +59,10 @@ def _slopes(errors: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
     bins = ops.clip(ops.cast(ops.ceil(errors * scale), "int32"), 0, _BINS - 1)
     places = bins + _BINS * ops.arange(channels, dtype="int32")
     places = ops.reshape(2 * places + ops.cast(targets, "int32"), (-1,))
-    ones = ops.reshape(ops.cast(valid + ops.zeros_like(errors), "int32"), (-1,))
-    counts = ops.segment_sum(ones, places, num_segments=2 * _BINS * channels)
+    # Ignored pixels are counted behind all bins.
+    length = 2 * _BINS * channels
+    counting = ops.reshape(valid + ops.zeros_like(errors), (-1,))
+    counts = count_ids(ops.where(ops.equal(counting, 1), places, length), length + 1)[:length]
     counts = ops.reshape(counts, (channels, _BINS, 2))
     steps = ops.reshape(_steps(counts[..., 0], counts[..., 1]), (-1,))
     return ops.reshape(ops.take(steps, places), ops.shape(errors)) * valid

@@ -7,9 +7,10 @@ import keras
 from keras import ops
 
 from delineate.catalog import find
+from delineate.data.classes import IGNORE
 from delineate.errors import RecipeError
 from delineate.losses.options import LossOptions
-from delineate.losses.targets import IGNORE, Tensor
+from delineate.losses.targets import Tensor
 
 _OUTPUTS = {
     "binary_crossentropy": "sigmoid",

@@ -7,7 +7,6 @@ from keras import ops
 from delineate.losses.options import LossOptions
 
 Tensor = Any
-IGNORE = 255
 
 
 def counted(truth: Tensor, ignore: int) -> Tensor:

@@ -8,6 +8,7 @@ from zlib import crc32
 import keras
 from keras import layers
 
+from delineate.errors import RecipeError
 from delineate.recipe import Model
 
 Tensor = Any
@@ -50,6 +51,45 @@ class Style:
         if "seed" in config:
             config["seed"] = self.seed_of(name)
         return type(initialiser).from_config(config)
+
+
+def style_of(settings: Model, seed: int = 0, precision: str = "float32") -> Style:
+    """Return the style that a recipe's section `[model]` asks for.
+
+    Args:
+        settings: The section.
+        seed: Of the initial weights and of dropout.
+        precision: "float32" or "bfloat16".
+
+    Raises:
+        RecipeError: Keras knows no such activation or initialiser.
+    """
+    for kind, name, known in (
+        ("activation", settings.activation, keras.activations.get),
+        ("initialiser", settings.initialiser, keras.initializers.get),
+    ):
+        try:
+            known(name)
+        except ValueError as error:
+            raise RecipeError(
+                f"model.{kind} = '{name}' is none that Keras knows.",
+                hint=f"Use the name of a Keras {kind}, such as "
+                f"{'relu' if kind == 'activation' else 'he_normal'}.",
+            ) from error
+    return Style(
+        convolutions=settings.convolutions,
+        kernel_size=settings.kernel_size,
+        normalisation=settings.normalisation,
+        activation=settings.activation,
+        initialiser=settings.initialiser,
+        seed=seed,
+        dtype=policy_of(precision),
+    )
+
+
+def policy_of(precision: str) -> str:
+    """Return the Keras dtype policy for a precision, "float32" or "bfloat16"."""
+    return "mixed_bfloat16" if precision == "bfloat16" else precision
 
 
 def filters_at(depth: int, settings: Model) -> int:

@@ -9,7 +9,8 @@ from keras import layers
 
 from delineate.catalog import find
 from delineate.errors import RecipeError
-from delineate.models.blocks import Style, enlarge
+from delineate.models.blocks import Style, enlarge, style_of
+from delineate.models.encoders.features import Features
 from delineate.models.network import Network
 from delineate.models.pairing import refuse_pairing, works_at_one_size
 from delineate.recipe import Model, depth_of, from_values
@@ -80,7 +81,7 @@ def build_network(
     _refuse_outside("classes", classes, 2, MOST_CLASSES)
     _refuse_outside("channels", channels, 1, None)
     refuse_pairing(settings, size)
-    style = _style(settings, seed, precision)
+    style = style_of(settings, seed, precision)
     image = layers.Input((*_side(settings, size), channels), name="image")
     factor = settings.input_scale if settings.input_scale is not None else 1 / 255
     scaled = layers.Rescaling(factor, dtype="float32", name="scale")(image)
@@ -105,13 +106,8 @@ def build_network(
         _trainer(image, logits, model.name),
         len(logits),
         _stages(image, features),
-        features.provenance,
+        features.provenance if isinstance(features, Features) else None,
     )
-
-
-def logits_model(model: keras.Model) -> keras.Model:
-    """Return the model up to its logits, sharing all layers."""
-    return keras.Model(model.input, model.get_layer("logits").output, name=f"{model.name}_logits")
 
 
 def _trainer(image: Tensor, logits: list[Tensor], name: str) -> keras.Model:
@@ -184,27 +180,3 @@ def _refuse_outside(name: str, count: int, least: int, most: int | None) -> None
             hint=f"Give {bounds}; the classes include the background, and class ids are stored in "
             "8 bits.",
         )
-
-
-def _style(settings: Model, seed: int, precision: str) -> Style:
-    for kind, name, known in (
-        ("activation", settings.activation, keras.activations.get),
-        ("initialiser", settings.initialiser, keras.initializers.get),
-    ):
-        try:
-            known(name)
-        except ValueError as error:
-            raise RecipeError(
-                f"model.{kind} = '{name}' is none that Keras knows.",
-                hint=f"Use the name of a Keras {kind}, such as "
-                f"{'relu' if kind == 'activation' else 'he_normal'}.",
-            ) from error
-    return Style(
-        convolutions=settings.convolutions,
-        kernel_size=settings.kernel_size,
-        normalisation=settings.normalisation,
-        activation=settings.activation,
-        initialiser=settings.initialiser,
-        seed=seed,
-        dtype="mixed_bfloat16" if precision == "bfloat16" else "float32",
-    )

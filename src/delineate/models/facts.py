@@ -10,8 +10,8 @@ import keras
 
 from delineate.catalog import find
 from delineate.models.blocks import Style
+from delineate.models.conventions import UNIT
 from delineate.models.costs import count_multiply_adds
-from delineate.models.encoders.conventions import UNIT
 from delineate.models.summary import count_parameters, trace
 from delineate.recipe import Model
 
@@ -28,10 +28,11 @@ def encoder_facts(name: str) -> dict[str, Any]:
     Returns:
         ``parameters``; ``multiply_adds`` for an RGB image of 256×256; ``strides`` and ``channels``
         of its features, finest first; ``input``: the values that its published weights expect;
-        ``licence`` of these weights, None where none are published; ``widths`` that it has;
-        ``one_size``: whether its images have to be of one fixed size.
+        ``licence`` of these weights, None where none are published; ``widths`` that it has, None:
+        any.
     """
     encoder = find("encoders", name)
+    widths = getattr(encoder, "widths", (1.0,))
     image = keras.Input((None, None, 3))
     features = encoder(image, settings=Model(encoder=name), style=Style())
     model = keras.Model(image, list(features.values()))
@@ -42,8 +43,7 @@ def encoder_facts(name: str) -> dict[str, Any]:
         "channels": [int(tensor.shape[-1]) for tensor in trace(model, SIDE).outputs],
         "input": getattr(encoder, "convention", UNIT).name,
         "licence": getattr(encoder, "licence", None),
-        "widths": list(getattr(encoder, "widths", (1.0,))),
-        "one_size": bool(getattr(encoder, "fixed_size", False)),
+        "widths": list(widths) if widths else None,
     }
 
 

@@ -19,22 +19,16 @@ def refuse_pairing(settings: Model, size: Size | None = None) -> None:
         RecipeError: They do not go together.
     """
     encoder, decoder = find("encoders", settings.encoder), find("decoders", settings.decoder)
-    least = getattr(encoder, "least_stride", 1)
-    deepest = getattr(encoder, "most_depth", None)
-    if deepest is not None and depth_of(settings) > deepest:
-        raise RecipeError(
-            f"The encoder '{settings.encoder}' halves the resolution {deepest} times: it has no "
-            f"feature of stride {2 ** depth_of(settings)}.",
-            hint=f"Set model.depth to {deepest} or less, or leave it unset.",
-        )
-    has = [2**power for power in range(depth_of(settings) + 1) if 2**power >= least]
+    if hasattr(encoder, "refuse"):
+        encoder.refuse(settings)
+    has = strides_of(settings)
     missing = [stride for stride in getattr(decoder, "strides", ()) if stride not in has]
     if missing:
         raise RecipeError(
             f"The decoder '{settings.decoder}' needs a feature of stride {missing[0]}; the encoder "
             f"'{settings.encoder}' gives {', '.join(map(str, has))} at model.depth = "
             f"{depth_of(settings)}.",
-            hint="Take another model.depth, encoder or decoder.",
+            hint=_remedy(missing, has, settings),
         )
     if settings.deep_supervision and not getattr(decoder, "supervised", False):
         raise RecipeError(
@@ -61,10 +55,24 @@ def refuse_pairing(settings: Model, size: Size | None = None) -> None:
         )
 
 
+def strides_of(settings: Model) -> list[int]:
+    """Return the strides at which the encoder has features, finest first."""
+    least = getattr(find("encoders", settings.encoder), "least_stride", 1)
+    return [2**power for power in range(depth_of(settings) + 1) if 2**power >= least]
+
+
 def works_at_one_size(settings: Model) -> bool:
     """Return whether the encoder or the decoder needs images of one fixed size."""
     parts = find("encoders", settings.encoder), find("decoders", settings.decoder)
     return any(getattr(part, "fixed_size", False) for part in parts)
+
+
+def _remedy(missing: list[int], has: list[int], settings: Model) -> str:
+    """Return what gives a decoder the strides that it misses."""
+    if min(missing) < min(has):
+        return "Take an encoder with a finer feature, or another decoder."
+    depth = max(missing).bit_length() - 1
+    return f"Set model.depth={depth}, or take another decoder than '{settings.decoder}'."
 
 
 def _refuse_weights(settings: Model, *, pretrainable: bool) -> None:
@@ -77,4 +85,10 @@ def _refuse_weights(settings: Model, *, pretrainable: bool) -> None:
         raise RecipeError(
             f"model.freeze = {settings.freeze} without model.weights would keep random weights.",
             hint="Set model.weights, or model.freeze=none.",
+        )
+    if settings.statistics == "frozen" and settings.weights is None:
+        raise RecipeError(
+            "model.statistics = frozen without model.weights would normalise nothing: random "
+            "weights have no statistics.",
+            hint="Set model.weights, or model.statistics=trained.",
         )

@@ -3,13 +3,12 @@
 from typing import Any
 
 from delineate.models.blocks import Style, block, filters_at, halve, value_at
-from delineate.models.encoders.features import Features
 from delineate.recipe import Model, depth_of
 
 Tensor = Any
 
 
-def plain_encoder(image: Tensor, *, settings: Model, style: Style) -> Features:
+def plain_encoder(image: Tensor, *, settings: Model, style: Style) -> dict[int, Tensor]:
     """Return the features of a plain convolutional encoder by stride: 1, 2, 4 and so on.
 
     Args:
@@ -30,4 +29,4 @@ def plain_encoder(image: Tensor, *, settings: Model, style: Style) -> Features:
             name=name,
         )
         features[2**depth] = image
-    return Features(features)
+    return features

@@ -10,13 +10,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from delineate.data.classes import IGNORE
+from delineate.losses.targets import counted, one_hot
 from delineate.metrics import Scores
 from delineate.models.refiner import logits_and_probabilities
 from delineate.recipe import Refiner
 from delineate.training.steppers import Losses
 
 Tensor = Any
-IGNORE = 255
 # As in pix2pix: with Keras's 0.9 the two networks chase each other.
 BETA_1 = 0.5
 
@@ -53,7 +54,7 @@ class Distance(keras.losses.Loss):
         truth = ops.cast(y_true, "int32")
         probabilities = keras.activations.get(self.output)(ops.cast(y_pred, "float32"))
         valid = _valid(truth)
-        apart = ops.abs(_one_hot(truth, y_pred.shape[-1]) - probabilities) * valid
+        apart = ops.abs(one_hot(truth, y_pred.shape[-1], IGNORE) - probabilities) * valid
         return ops.sum(ops.mean(apart, axis=-1)) / ops.maximum(ops.sum(valid), 1.0)
 
 
@@ -164,7 +165,7 @@ def _critic_trainer(critic: keras.Model) -> keras.Model:
     image, refined = (keras.Input(shape[1:]) for shape in critic.input_shape)
     truth = _truth_input()
     # Ignored pixels are zero in each channel of the true mask, since no class has their id.
-    real = critic([image, _one_hot(truth, refined.shape[-1])])
+    real = critic([image, one_hot(truth, refined.shape[-1], IGNORE)])
     outputs = {"real": real, "refined": critic([image, refined * _valid(truth)])}
     return keras.Model([image, truth, refined], outputs, name="critic_trainer")
 
@@ -175,17 +176,7 @@ def _truth_input() -> Tensor:
 
 def _valid(truth: Tensor) -> Tensor:
     """Return float32 (batch, height, width, 1): 0 where the truth is ignored, else 1."""
-    return ops.expand_dims(ops.cast(ops.not_equal(truth, IGNORE), "float32"), -1)
-
-
-def _one_hot(truth: Tensor, channels: int) -> Tensor:
-    """Return float32 (batch, height, width, channels), all zero where ignored.
-
-    One channel is that of class 1.
-    """
-    first = 1 if channels == 1 else 0
-    ids = [ops.equal(truth, first + number) for number in range(channels)]
-    return ops.cast(ops.stack(ids, axis=-1), "float32")
+    return ops.expand_dims(counted(truth, IGNORE), -1)
 
 
 def _adam(settings: Refiner) -> keras.Optimizer:

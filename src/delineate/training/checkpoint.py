@@ -89,16 +89,23 @@ def load(folder: Path, *, at: tuple[int, int] | None = None) -> ResumePoint:
     Raises:
         RunError: There is none.
     """
-    for path in reversed(_points(folder)):
+    paths = _points(folder)
+    if not paths:
+        raise RunError(
+            f"{folder} holds no resume point.",
+            hint="Start again with another --to; the run ended before its first epoch was saved.",
+        )
+    for path in reversed(paths):
         try:
             point = _read(path)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             continue
         if at is None or (point.epoch, point.step) == at:
             return point
+    moment = "" if at is None else f" of epoch {at[0] + 1}, step {at[1] + 1}"
     raise RunError(
-        f"{folder} holds no resume point that is whole.",
-        hint="Start again with another --to; the run ended before its first epoch was saved.",
+        f"{folder} holds no resume point{moment} that is whole.",
+        hint="Copy the folder again if it is a copy; else start again with another --to.",
     )
 
 

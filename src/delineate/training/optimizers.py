@@ -48,9 +48,13 @@ def _single(settings: Training, name: str) -> keras.Optimizer:
     if settings.weight_decay:
         options["weight_decay"] = settings.weight_decay
     try:
-        return keras.optimizers.get({"class_name": settings.optimizer, "config": options})
+        made = keras.optimizers.get({"class_name": settings.optimizer, "config": options})
     except (ValueError, TypeError) as error:
         raise RecipeError(
             f"training.optimizer = '{settings.optimizer}' is none that Keras knows.",
             hint="Use the name of a Keras optimizer: adam, adamw, sgd, rmsprop, …",
         ) from error
+    if made.weight_decay:
+        # Some decay unless they are told not to: AdamW by 0.004.
+        made.weight_decay = settings.weight_decay
+    return made

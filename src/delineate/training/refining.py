@@ -10,9 +10,10 @@ import keras
 import numpy as np
 
 from delineate.bundle import Bundle, Refinement, recover
-from delineate.errors import RecipeError
+from delineate.errors import RecipeError, RunError
 from delineate.evaluation.refinement import DECIDES, refinement_scores
 from delineate.metrics import Scores
+from delineate.models.blocks import policy_of
 from delineate.models.network import Network
 from delineate.models.refiner import build_critic, build_refiner, join, patch_of
 from delineate.recipe import Recipe
@@ -69,7 +70,14 @@ def begin_after(session: Session, refiner: Session) -> None:
     _keep_first(session.run)
     session.parts.model.load_weights(session.run.refiner.first / "model.keras")
     if any(session.run.refiner.last.glob("*.npz")):
-        refiner.restore()
+        try:
+            refiner.restore()
+        except RunError as error:
+            raise RunError(
+                error.message,
+                hint=f"Delete {session.run.refiner.folder}, and resume: only the refiner is then "
+                "trained again.",
+            ) from error
 
 
 def keep_what_gains(session: Session, refiner: Session) -> None:
@@ -144,14 +152,13 @@ def _networks(
     parts: Parts, recipe: Recipe, scores: Scores
 ) -> tuple[keras.Model, AdversarialStepper]:
     """Return a new refiner, and what steps it against a new critic."""
-    precision = recipe.runtime.precision
     new: dict[str, Any] = {
         "channels": parts.model.input.shape[-1],
         "classes": parts.model.output.shape[-1],
         "settings": recipe.refiner,
         "largest": float(np.iinfo(parts.dataset.dtype).max),
         "seed": recipe.runtime.seed,
-        "dtype": "mixed_bfloat16" if precision == "bfloat16" else precision,
+        "dtype": policy_of(recipe.runtime.precision),
     }
     refiner = build_refiner(output=recipe.model.output, **new)
     stepper = AdversarialStepper(

@@ -8,14 +8,17 @@ from typing import Any
 import keras
 
 from delineate.bundle import recover
+from delineate.errors import RunError
 from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training import checkpoint
-from delineate.training.callbacks import ReduceOnPlateau
+from delineate.training.callbacks import KeepBest, ReduceOnPlateau
 from delineate.training.parts import Parts
 from delineate.training.recorders import Journal
 from delineate.training.steppers import Stepper
 from delineate.training.tally import Tally
+
+TALLY = "tally"
 
 
 class Session:
@@ -74,6 +77,11 @@ class Session:
             return rate
         return max(rate * self._plateau.scale, min(rate, self.recipe.callbacks.reduce_floor))
 
+    def keep_best(self, scores: dict[str, float]) -> None:
+        """Save the model if these scores of the present epoch are the best so far."""
+        keeper = next(item for item in self._list if isinstance(item, KeepBest))
+        keeper.on_epoch_end(self.epoch, scores)
+
     def next_epoch(self) -> None:
         """Move to the next epoch's first step."""
         self.epoch, self.step = self.epoch + 1, 0
@@ -84,13 +92,13 @@ class Session:
     def save(self) -> None:
         """Write the resume point."""
         seconds = self._seconds + time.monotonic() - self._begun
-        states = {type(item).__name__: item.get_state() for item in self._stateful()}
+        states = {name: item.get_state() for name, item in self._stateful().items()}
         point = checkpoint.ResumePoint(
             epoch=self.epoch,
             step=self.step,
             finished=self.finished,
             seconds=seconds,
-            states={**states, "tally": self.tally.get_state()},
+            states={**states, TALLY: self.tally.get_state()},
             events=self.journal.events,
             arrays=checkpoint.values_of(self.stepper.variables),
         )
@@ -100,16 +108,23 @@ class Session:
         """Go to the newest resume point, or to the one of an epoch and step.
 
         Raises:
-            RunError: There is none, or it belongs to another network.
+            RunError: There is none, or it belongs to another network or to other callbacks.
         """
         point = checkpoint.load(self.run.last, at=at)
         # A training that has ended never began the epoch that would come next.
         self.stepper.begin_epoch(point.epoch - point.finished)
         checkpoint.restore(self.stepper.variables, point.arrays)
         self.epoch, self.step, self.finished = point.epoch, point.step, point.finished
-        for item in self._stateful():
-            item.set_state(point.states[type(item).__name__])
-        self.tally.set_state(point.states["tally"])
+        stateful = self._stateful()
+        if {*stateful, TALLY} != {*point.states}:
+            raise RunError(
+                f"The resume point in {self.run.last} has the states of "
+                f"{', '.join(point.states)}; the callbacks now are {', '.join(stateful)}.",
+                hint="Resume with the callbacks that the run was begun with.",
+            )
+        for name, item in stateful.items():
+            item.set_state(point.states[name])
+        self.tally.set_state(point.states[TALLY])
         self.journal.events = [dict(event) for event in point.events]
         self._seconds = point.seconds
         recover(self.run.best)
@@ -121,8 +136,15 @@ class Session:
         self.save()
         self.callbacks.on_train_end()
 
-    def _stateful(self) -> list[Any]:
-        return [item for item in self._list if hasattr(item, "get_state")]
+    def _stateful(self) -> dict[str, Any]:
+        """Return what resumes exactly, by name: the class, with a number from the second one on."""
+        named: dict[str, Any] = {}
+        for item in self._list:
+            if hasattr(item, "get_state"):
+                kind = type(item).__name__
+                count = sum(type(other).__name__ == kind for other in named.values())
+                named[f"{kind}{count + 1}" if count else kind] = item
+        return named
 
     def _new_tally(self) -> Tally:
         return Tally(self.stepper.scores.classes, self.stepper.scores.summarise)

@@ -12,6 +12,22 @@ from delineate.imaging import read_image
 Logs = dict[str, float]
 
 
+def event_writer() -> Any:
+    """Return the class that writes events.
+
+    Raises:
+        MissingExtraError: tensorboardX is not installed.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError(
+            "callbacks.tensorboard = true needs the package tensorboardX.",
+            hint="Run: pip install 'delineate[tensorboard]'; or set it to false.",
+        ) from error
+    return SummaryWriter
+
+
 class TensorBoard(keras.callbacks.Callback):
     """Writes scores, the learning rate and the epoch's picture.
 
@@ -28,16 +44,9 @@ class TensorBoard(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, pictures: Path) -> None:
         super().__init__()
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise MissingExtraError(
-                "callbacks.tensorboard = true needs the package tensorboardX.",
-                hint="Run: pip install 'delineate[tensorboard]'; or set it to false.",
-            ) from error
         self.pictures = pictures
         self.folder = folder
-        self.open = SummaryWriter
+        self.open = event_writer()
         self.writers: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -18,7 +18,7 @@ from delineate.data.splitting.partition import describe_splits, partition, parti
 from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.files import write_whole
-from delineate.models.pairing import refuse_pairing
+from delineate.models.weights import have_weights, weights_path
 from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run, next_folder
@@ -29,6 +29,7 @@ from delineate.training.first_batch import draw_first_batch
 from delineate.training.interrupt import StopRequest
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session
+from delineate.training.refusing import refuse_lost_weights, refuse_settings
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.thawing import plain_stepper
@@ -49,6 +50,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     watch: Watch | None = None,
     progress: Reading | None = None,
+    download: Reading | None = None,
 ) -> Run:
     """Train a model and return its run.
 
@@ -63,17 +65,19 @@ def train(
         callbacks: Any Keras callbacks; they act on the network, not on its refiner.
         watch: Called a few times a second, and after each epoch.
         progress: Called with (done, all) while the data is read.
+        download: Called with bytes done and bytes in all while ImageNet weights are downloaded.
 
     Raises:
         DelineateError: The data, the recipe or the run folder is not as it has to be.
         KeyboardInterrupt: A stop was asked for; everything is saved.
     """
     dataset.require_pairs()
+    recipe = recipe or Recipe.load("unet")
     if not resume:
-        recipe = recipe or Recipe.load("unet")
-        refuse_pairing(recipe.model, recipe.data.size)
+        refuse_settings(recipe)
         _look_for_faults(dataset, recipe, progress)
     run, dataset, recipe = _begin(dataset, recipe, to, resume=resume)
+    have_weights(recipe.model, download)
     set_up(recipe.runtime)
     parts = assemble(dataset, recipe)
     chosen = chosen_callbacks(run, parts, recipe, callbacks)
@@ -170,6 +174,9 @@ def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         if watch:
             watch(_progress(session, pace, logs, epoch_done=True))
         session.callbacks.on_epoch_end(session.epoch, logs)
+        if leader.stepper.model.stop_training and not _is_validated(session):
+            # Nobody has looked at this epoch, and there will be no other.
+            session.keep_best(_scores_of_validation(session))
 
 
 def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
@@ -186,9 +193,17 @@ def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
 
 def _validate(session: Session) -> dict[str, float]:
     """Return the scores of the validation images; none between two validations."""
-    batches, stepper, settings = session.parts.validation, session.stepper, session.recipe.training
-    done = session.epoch + 1
-    if batches is None or (done % settings.validate_every and done != settings.epochs):
+    return _scores_of_validation(session) if _is_validated(session) else {}
+
+
+def _is_validated(session: Session) -> bool:
+    settings, done = session.recipe.training, session.epoch + 1
+    return done % settings.validate_every == 0 or done == settings.epochs
+
+
+def _scores_of_validation(session: Session) -> dict[str, float]:
+    batches, stepper = session.parts.validation, session.stepper
+    if batches is None:
         return {}
     tally = Tally(stepper.scores.classes, stepper.scores.summarise)
     for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
@@ -236,7 +251,7 @@ def _progress(
 
 
 def _begin(
-    dataset: Dataset, recipe: Recipe | None, to: str | Path | None, *, resume: bool
+    dataset: Dataset, recipe: Recipe, to: str | Path | None, *, resume: bool
 ) -> tuple[Run, Dataset, Recipe]:
     """Return the run, the data set with its splits, and the recipe; nothing is written yet."""
     if resume:
@@ -244,11 +259,18 @@ def _begin(
             raise RunError("Which run to resume is not said.", hint="Pass the run folder as --to.")
         run = Run.open(to)
         stored = Recipe.load(run.recipe)
+        refuse_lost_weights(run, stored)
         return run, partition_as(dataset, run.read_json(run.dataset)), stored
-    recipe = recipe or Recipe.load("unet")
+    recipe = _with_whole_path(recipe)
     folder = Path(to) if to is not None else next_folder(dataset.name, "run")
     Run.refuse_existing(folder)
     return Run(folder), partition(dataset, recipe.data, seed=recipe.runtime.seed), recipe
+
+
+def _with_whole_path(recipe: Recipe) -> Recipe:
+    """Return the recipe with the path of its weights from the root, to be resumed from anywhere."""
+    path = weights_path(recipe.model)
+    return recipe if path is None else recipe.override({"model.weights": str(path.resolve())})
 
 
 def _describe(run: Run, parts: Parts, recipe: Recipe) -> None:

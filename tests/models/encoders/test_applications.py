@@ -125,7 +125,7 @@ def test_each_feature_is_that_of_the_application_on_its_own_preprocessing(name, 
 
 @pytest.mark.parametrize("name", ["mobilenetv2", "mobilenetv3small"])
 def test_each_width_can_be_built_and_another_number_of_channels_comes_of_it(name):
-    widths = find("encoders", name).widths
+    widths = find("encoders", name).widths or (0.2, 0.35, 0.6, 1.0, 1.7)
     counts = [
         sum(int(np.prod(weight.shape)) for weight in find("encoders", name).make(width).weights)
         for width in widths

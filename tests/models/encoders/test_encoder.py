@@ -11,7 +11,7 @@ import pytest
 from delineate.catalog import find
 from delineate.errors import RecipeError
 from delineate.models.blocks import Style
-from delineate.models.encoders.conventions import CAFFE, TORCH, UNIT
+from delineate.models.conventions import CAFFE, TORCH, UNIT
 from tests.models.encoders.making import encoder_model, picture, randomise
 
 
@@ -49,7 +49,7 @@ def test_a_depth_is_refused_before_weights_are_looked_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "width"), [("mobilenetv2", 0.4), ("resnet18", 0.5), ("mitb0", 2.0)]
+    ("name", "width"), [("mobilenetv3small", 0.4), ("resnet18", 0.5), ("mitb0", 2.0)]
 )
 def test_a_width_that_an_encoder_has_not_is_refused(name, width):
     with pytest.raises(RecipeError, match=f"{width:g} is none of the encoder '{name}'") as refused:

@@ -19,8 +19,9 @@ from keras.src.applications import (
 from keras.src.utils import file_utils
 
 from delineate.errors import RecipeError, WeightsError
-from delineate.models.weights import downloads, load_weights
+from delineate.models.weights import downloads, have_weights, load_weights
 from delineate.models.weights.downloads import IMAGENET, Published, imagenet_file, published
+from delineate.recipe import Model
 from tests.loopback import know_only_loopback, serving
 from tests.models.weights.test_keras_files import application, load, same, write_legacy
 
@@ -167,6 +168,19 @@ def test_the_file_is_downloaded_once_verified_and_kept(server, checked, content,
     assert f"downloading {checked.url} to {path}" in caplog.text
     assert imagenet_file("mobilenetv2", WIDTH) == path
     assert server.asked == [f"/{FILE.folder}/{FILE.name}"]
+
+
+def test_weights_that_a_recipe_asks_for_are_there_before_a_network_is_built(
+    server, checked, folders
+):
+    calls = []
+    wanted = Model(encoder="mobilenetv2", width=WIDTH, weights="imagenet")
+    have_weights(wanted, lambda *call: calls.append(call))
+    assert calls
+    assert (folders[1] / FILE.name).is_file()
+    for weights in (None, "own.h5"):
+        have_weights(Model(encoder="mobilenetv2", width=WIDTH, weights=weights))
+    assert len(server.asked) == 1
 
 
 def test_a_connection_that_is_cut_is_continued(server, checked, content):

@@ -1,13 +1,17 @@
 """Encoders out of whole Keras models: those that delineate has trained, and others."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from delineate.bundle import Bundle, Card, Category, Member
+from delineate.catalog import find
 from delineate.errors import BundleError, WeightsError
 from delineate.models.build import build_model
+from delineate.models.conventions import CONVENTIONS, SYMMETRIC, TORCH, Convention
 from delineate.models.weights import load_weights
 from tests.models.weights.test_keras_files import application, same
 
@@ -55,7 +59,7 @@ def test_the_encoder_of_a_trained_network_is_taken_out_of_it(trained, path):
     for layer in loaded.model.layers:
         values = zip(layer.get_weights(), trained.get_layer(layer.name).get_weights() if layer.weights else [], strict=True)  # fmt: skip
         assert all(np.array_equal(*pair) for pair in values), layer.name
-    assert loaded.convention is None
+    assert loaded.convention == SYMMETRIC
     assert "logits" in loaded.left_out
     assert loaded.origin == "model.keras, a Keras model."
 
@@ -115,7 +119,7 @@ def test_a_network_with_a_converted_encoder_keeps_the_ways_of_pytorch(tmp_path):
     converted = load(application(), tmp_path / "own.pt")
     network(weights=str(tmp_path / "own.pt")).save(tmp_path / "model.keras")
     again = load(application(), tmp_path / "model.keras")
-    assert again.convention == "torch"
+    assert again.convention == TORCH
     image = np.random.default_rng(0).normal(0, 1, (1, 64, 64, 3)).astype(np.float32)
     # The network ends where its decoder begins, before the part of the classifier.
     last = again.model.layers[-1].name
@@ -135,13 +139,42 @@ def test_a_model_of_another_width_is_refused_with_both_shapes(path):
         load(application(0.75), path, width=0.75)
 
 
-def test_a_model_of_other_channels_is_refused_with_both_shapes(tmp_path):
-    network_of_one = build_model(
-        classes=2, channels=1, encoder="mobilenetv2", width=0.35, decoder_filters=[4] * 5
-    )
-    network_of_one.save(tmp_path / "model.keras")
-    with pytest.raises(WeightsError, match=r"\(3, 3, 1, 16\); Conv1/kernel .* \(3, 3, 3, 16\)"):
+@pytest.mark.parametrize("channels", [1, 5])
+def test_the_weights_of_a_network_of_other_channels_are_taken_as_they_are(tmp_path, channels):
+    settings = {"encoder": "mobilenetv2", "width": 0.35, "depth": 2, "decoder_filters": [4] * 2}
+    one = build_model(classes=2, channels=channels, seed=1, **settings)
+    one.save(tmp_path / "model.keras")
+    path = str(tmp_path / "model.keras")
+    again = build_model(classes=2, channels=channels, seed=2, weights=path, **settings)
+    kernels = [each.get_layer("Conv1").get_weights()[0] for each in (one, again)]
+    np.testing.assert_array_equal(*kernels)
+    colour = build_model(classes=2, channels=3, seed=2, weights=path, **settings)
+    assert colour.get_layer("Conv1").get_weights()[0].shape == (3, 3, 3, 16)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda each: each.name)
+def test_every_convention_is_recognised_in_a_network_of_ours(tmp_path, convention, monkeypatch):
+    """It belongs to the weights, whatever the encoder usually expects."""
+    encoder = replace(find("encoders", "mobilenetv2"), convention=convention)
+    monkeypatch.setattr("delineate.models.encoders.applications.MOBILENETV2", encoder)
+    network(depth=2, decoder_filters=[4, 4]).save(tmp_path / "model.keras")
+    assert load(application(), tmp_path / "model.keras").convention == convention
+
+
+def test_an_unknown_convention_is_refused(tmp_path, monkeypatch):
+    odd = Convention("odd", (1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
+    encoder = replace(find("encoders", "mobilenetv2"), convention=odd)
+    monkeypatch.setattr("delineate.models.encoders.applications.MOBILENETV2", encoder)
+    network(depth=2, decoder_filters=[4, 4]).save(tmp_path / "model.keras")
+    with pytest.raises(WeightsError, match="no convention that is known"):
         load(application(), tmp_path / "model.keras")
+
+
+def test_weights_that_end_before_the_coarsest_feature_are_refused(tmp_path):
+    network(depth=3, decoder_filters=[4] * 3).save(tmp_path / "model.keras")
+    with pytest.raises(WeightsError, match=r"end at stride 8; .* up to stride 32") as caught:
+        network(weights=str(tmp_path / "model.keras"))
+    assert "model.depth=3" in caught.value.hint
 
 
 def test_a_model_with_another_encoder_is_refused(path):

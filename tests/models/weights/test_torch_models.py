@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from delineate.catalog import find
 from delineate.errors import MissingExtraError, WeightsError
+from delineate.models.conventions import SYMMETRIC, TORCH
 from delineate.models.weights import load_weights
 from delineate.models.weights.torch_models import _convention
 
@@ -18,16 +20,20 @@ from tests.models.weights import torch_networks as networks  # noqa: E402
 
 # Multiples of 32, even and odd: Keras's one-sided padding shows at both, PyTorch's at neither.
 SIZES = ((64, 64), (32, 96))
-BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+BLOCKS = {
+    "densenet121": (6, 12, 24, 16),
+    "densenet169": (6, 12, 32, 32),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+}
 
 
 def application(encoder, width=1.0):
-    names = {
-        "mobilenetv2": "MobileNetV2",
-        "densenet121": "DenseNet121",
-        "efficientnetb0": "EfficientNetB0",
-    }
-    name = names.get(encoder) or encoder.replace("resnet", "ResNet")
+    if encoder.startswith("mit"):
+        return find("encoders", encoder).make(width)
+    name = encoder
+    for family in ("MobileNetV", "DenseNet", "EfficientNetB", "ResNet"):
+        name = name.replace(family.lower(), family)
     chosen = {"alpha": width} if encoder == "mobilenetv2" else {}
     make = getattr(keras.applications, name)
     return make(include_top=False, weights=None, input_shape=(None, None, 3), **chosen)
@@ -43,12 +49,14 @@ def taps(model, encoder):
             *(last(names, block, ("add", "project_BN")) for block in blocks),
             "out_relu",
         ]
-    if encoder == "efficientnetb0":
+    if encoder.startswith("efficientnet"):
         blocks = sorted({name.split("_")[0] for name in names if name.startswith("block")})
         inner = [last(names, f"{block}_", ("add", "project_bn")) for block in blocks]
         return ["stem_activation", *inner, "top_activation"]
-    if encoder == "densenet121":
-        counts = enumerate((6, 12, 24, 16), start=2)
+    if encoder.startswith("mit"):
+        return [f"stage{stage}_out" for stage in range(1, 5)]
+    if encoder.startswith("densenet"):
+        counts = enumerate(BLOCKS[encoder], start=2)
         return ["conv1_relu", *(f"conv{stage}_block{n}_concat" for stage, n in counts), "relu"]
     counts = enumerate(BLOCKS[encoder], start=2)
     return ["conv1_relu", *(f"conv{stage}_block{n}_out" for stage, n in counts)]
@@ -88,6 +96,7 @@ CASES = {
     "mobilenetv2 0.35 torchvision": ("mobilenetv2", 0.35, "own.pt", lambda: networks.MobileNetOfTorchvision(0.35)),
     "mobilenetv2 1.4 timm": ("mobilenetv2", 1.4, "mobilenetv2_140.pth", lambda: networks.MobileNetOfTimm(1.4)),
     "densenet121": ("densenet121", 1.0, "densenet121-a639ec97.pth", networks.DenseNet),
+    "densenet169": ("densenet169", 1.0, "densenet169-b2777c0a.pth", lambda: networks.DenseNet(BLOCKS["densenet169"])),
     "resnet50": ("resnet50", 1.0, "resnet50-11ad3fa6.pth", lambda: networks.ResNet(BLOCKS["resnet50"])),
     "resnet101": ("resnet101", 1.0, "resnet101-cd907fc2.pth", lambda: networks.ResNet(BLOCKS["resnet101"])),
     "efficientnetb0 timm": ("efficientnetb0", 1.0, "efficientnet_b0_ra-3dd342df.pth", networks.EfficientNetOfTimm),
@@ -95,7 +104,12 @@ CASES = {
         "efficientnetb0", 1.0, "tf_efficientnet_b0_aa-827b6e33.pth",
         lambda: networks.EfficientNetOfTimm(eps=1e-3, same=True),
     ),
+    "mitb0": ("mitb0", 1.0, "mit_b0.pth", networks.MixTransformer),
     "efficientnetb0 torchvision": ("efficientnetb0", 1.0, "efficientnet_b0_rwightman.pth", networks.EfficientNetOfTorchvision),
+    "efficientnetb5 torchvision": (
+        "efficientnetb5", 1.0, "efficientnet_b5_lukemelas-1a07897c.pth",
+        lambda: networks.EfficientNetOfTorchvision(width=1.6, depth=2.2, eps=1e-3),
+    ),
 }  # fmt: skip
 
 
@@ -106,9 +120,29 @@ def test_the_features_are_those_of_pytorch_at_every_block(case, tmp_path):
     path = save(network.state_dict(), tmp_path / file)
     loaded = load_weights(application(encoder, width), path, encoder=encoder, width=width)
     compare(network, loaded, encoder)
-    assert loaded.convention == "torch"
+    assert loaded.convention == TORCH
     assert loaded.left_out
-    assert all(name.startswith(("classifier.", "fc.")) for name in loaded.left_out)
+    assert all(name.startswith(("classifier.", "fc.", "head.")) for name in loaded.left_out)
+
+
+@pytest.mark.parametrize("above", ["", "encoder.", "backbone.", "segformer.encoder."])
+def test_a_mix_transformer_is_read_whoever_named_it(tmp_path, above):
+    network = networks.randomised(networks.MixTransformer())
+    state = network.state_dict()
+    if above == "segformer.encoder.":
+        state = networks.as_hugging_face_names_it(state)
+    else:
+        state = {name if name.startswith("head.") else above + name: value for name, value in state.items()}  # fmt: skip
+    path = save(state, tmp_path / "mit.pth")
+    compare(network, load_weights(application("mitb0"), path, encoder="mitb0"), "mitb0")
+
+
+def test_a_mix_transformer_of_another_size_is_refused(tmp_path):
+    path = save(networks.MixTransformer().state_dict(), tmp_path / "mit_b0.pth")
+    with pytest.raises(WeightsError, match="shape"):
+        load_weights(application("mitb1"), path, encoder="mitb1")
+    with pytest.raises(WeightsError, match="lacks"):
+        load_weights(application("mitb2"), path, encoder="mitb2")
 
 
 # What is in a checkpoint, and what must not be
@@ -277,7 +311,7 @@ def test_an_efficientnet_of_timm_must_say_how_it_pads(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mean", "expected"), [((0.485, 0.456, 0.406), "torch"), ((0.5, 0.5, 0.5), "symmetric")]
+    ("mean", "expected"), [((0.485, 0.456, 0.406), TORCH), ((0.5, 0.5, 0.5), SYMMETRIC)]
 )
 def test_the_config_beside_a_file_tells_its_padding_and_its_mean(tmp_path, mean, expected):
     path = save(
@@ -302,10 +336,10 @@ def test_a_mean_that_is_not_known_is_refused(load, network, tmp_path):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("tf_efficientnet_b0_ap-f262efe1", "symmetric"),
-        ("tf_efficientnet_b0.ap_in1k", "symmetric"),
-        ("tf_efficientnet_b0_aa-827b6e33", "torch"),
-        ("mobilenetv2_100_ra-b33bc2c4", "torch"),
+        ("tf_efficientnet_b0_ap-f262efe1", SYMMETRIC),
+        ("tf_efficientnet_b0.ap_in1k", SYMMETRIC),
+        ("tf_efficientnet_b0_aa-827b6e33", TORCH),
+        ("mobilenetv2_100_ra-b33bc2c4", TORCH),
     ],
 )
 def test_weights_learnt_with_adversarial_examples_expect_other_values(file, expected):

@@ -4,6 +4,7 @@ Only what the names and the arithmetic need: no classifier's dropout, no options
 """
 
 import math
+import re
 
 import torch
 from torch import nn
@@ -233,14 +234,14 @@ class SqueezeOfTorchvision(nn.Module):
 
 
 class MBConv(nn.Module):
-    def __init__(self, before, after, stride, expand, size):
+    def __init__(self, before, after, stride, expand, size, eps):
         super().__init__()
         inner = before * expand
-        parts = [unit(before, inner, 1, activation=nn.SiLU)] if expand > 1 else []
+        parts = [unit(before, inner, 1, activation=nn.SiLU, eps=eps)] if expand > 1 else []
         parts += [
-            unit(inner, inner, size, stride, inner, activation=nn.SiLU),
+            unit(inner, inner, size, stride, inner, activation=nn.SiLU, eps=eps),
             SqueezeOfTorchvision(inner, before // 4),
-            unit(inner, after, 1, activation=None),
+            unit(inner, after, 1, activation=None, eps=eps),
         ]
         self.block = nn.Sequential(*parts)
         self.adds = stride == 1 and before == after
@@ -250,18 +251,19 @@ class MBConv(nn.Module):
 
 
 class EfficientNetOfTorchvision(Features):
-    def __init__(self):
+    def __init__(self, width=1.0, depth=1.0, eps=1e-5):
         super().__init__()
-        before = 32
-        parts = [unit(3, before, 3, 2, activation=nn.SiLU)]
-        for expand, after, count, stride, size in STAGES_OF_EFFICIENTNET:
+        before, last = rounded(32, width), rounded(1280, width)
+        parts = [unit(3, before, 3, 2, activation=nn.SiLU, eps=eps)]
+        for expand, filters, count, stride, size in STAGES_OF_EFFICIENTNET:
             stage = []
-            for number in range(count):
-                stage.append(MBConv(before, after, 1 if number else stride, expand, size))
+            for number in range(math.ceil(count * depth)):
+                after = rounded(filters, width)
+                stage.append(MBConv(before, after, 1 if number else stride, expand, size, eps))
                 before = after
             parts.append(nn.Sequential(*stage))
-        self.features = nn.Sequential(*parts, unit(before, 1280, 1, activation=nn.SiLU))
-        self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(1280, 10))
+        self.features = nn.Sequential(*parts, unit(before, last, 1, activation=nn.SiLU, eps=eps))
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(last, 10))
 
     def stages(self):
         inner = [block for stage in list(self.features)[1:-1] for block in stage]
@@ -365,6 +367,134 @@ class ResNet(Features):
         return [first, *pooled, self.layer2, self.layer3, self.layer4]
 
 
+# Mix Transformer, with the names of SegFormer's authors
+
+
+class Patches(nn.Module):
+    def __init__(self, before, after, size, stride):
+        super().__init__()
+        self.proj = nn.Conv2d(before, after, size, stride, size // 2)
+        self.norm = nn.LayerNorm(after)
+
+
+class MixAttention(nn.Module):
+    def __init__(self, channels, heads, reduction):
+        super().__init__()
+        self.heads = heads
+        self.q, self.kv = nn.Linear(channels, channels), nn.Linear(channels, 2 * channels)
+        self.proj = nn.Linear(channels, channels)
+        if reduction > 1:
+            self.sr = nn.Conv2d(channels, channels, reduction, reduction)
+            self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x, height, width):
+        batch, count, channels = x.shape
+        seen = x
+        if hasattr(self, "sr"):
+            image = x.transpose(1, 2).reshape(batch, channels, height, width)
+            seen = self.norm(self.sr(image).flatten(2).transpose(1, 2))
+        q = self.q(x).reshape(batch, count, self.heads, -1).transpose(1, 2)
+        k, v = (
+            self.kv(seen)
+            .reshape(batch, -1, 2, self.heads, channels // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
+        weights = (q @ k.transpose(2, 3) / math.sqrt(channels // self.heads)).softmax(-1)
+        return self.proj((weights @ v).transpose(1, 2).reshape(batch, count, channels))
+
+
+class DepthwiseOfTokens(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.dwconv = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels)
+
+    def forward(self, x, height, width):
+        image = x.transpose(1, 2).reshape(len(x), -1, height, width)
+        return self.dwconv(image).flatten(2).transpose(1, 2)
+
+
+class MixBlock(nn.Module):
+    def __init__(self, channels, heads, reduction):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(channels, 1e-6), nn.LayerNorm(channels, 1e-6)
+        self.attn = MixAttention(channels, heads, reduction)
+        self.mlp = nn.Module()
+        self.mlp.fc1, self.mlp.fc2 = (
+            nn.Linear(channels, 4 * channels),
+            nn.Linear(4 * channels, channels),
+        )
+        self.mlp.dwconv = DepthwiseOfTokens(4 * channels)
+
+    def forward(self, x, height, width):
+        x = x + self.attn(self.norm1(x), height, width)
+        inner = self.mlp.dwconv(self.mlp.fc1(self.norm2(x)), height, width)
+        return x + self.mlp.fc2(functional.gelu(inner))
+
+
+class MixTransformer(nn.Module):
+    def __init__(self, counts=(2, 2, 2, 2), widths=(32, 64, 160, 256)):
+        super().__init__()
+        before = 3
+        parts = zip(
+            counts, widths, (7, 3, 3, 3), (4, 2, 2, 2), (1, 2, 5, 8), (8, 4, 2, 1), strict=True
+        )
+        for stage, (count, width, size, stride, heads, reduction) in enumerate(parts, start=1):
+            blocks = [MixBlock(width, heads, reduction) for _ in range(count)]
+            setattr(self, f"patch_embed{stage}", Patches(before, width, size, stride))
+            setattr(self, f"block{stage}", nn.ModuleList(blocks))
+            setattr(self, f"norm{stage}", nn.LayerNorm(width, 1e-6))
+            before = width
+        self.head = nn.Linear(before, 10)
+
+    def forward(self, x):
+        found = []
+        for stage in range(1, 5):
+            patches = getattr(self, f"patch_embed{stage}")
+            x = patches.proj(x)
+            batch, channels, height, width = x.shape
+            x = patches.norm(x.flatten(2).transpose(1, 2))
+            for block in getattr(self, f"block{stage}"):
+                x = block(x, height, width)
+            x = getattr(self, f"norm{stage}")(x)
+            x = x.transpose(1, 2).reshape(batch, channels, height, width)
+            found.append(x)
+        return found
+
+
+def as_hugging_face_names_it(state):
+    """The tensors of a Mix Transformer under the names in transformers' SegFormer."""
+    names = {
+        r"patch_embed(\d)\.proj": "encoder.patch_embeddings.{}.proj",
+        r"patch_embed(\d)\.norm": "encoder.patch_embeddings.{}.layer_norm",
+        r"norm(\d)": "encoder.layer_norm.{}",
+        r"block(\d)\.(\d+)\.norm([12])": "encoder.block.{}.{}.layer_norm_{}",
+        r"block(\d)\.(\d+)\.attn\.q": "encoder.block.{}.{}.attention.self.query",
+        r"block(\d)\.(\d+)\.attn\.k": "encoder.block.{}.{}.attention.self.key",
+        r"block(\d)\.(\d+)\.attn\.v": "encoder.block.{}.{}.attention.self.value",
+        r"block(\d)\.(\d+)\.attn\.sr": "encoder.block.{}.{}.attention.self.sr",
+        r"block(\d)\.(\d+)\.attn\.norm": "encoder.block.{}.{}.attention.self.layer_norm",
+        r"block(\d)\.(\d+)\.attn\.proj": "encoder.block.{}.{}.attention.output.dense",
+        r"block(\d)\.(\d+)\.mlp\.fc([12])": "encoder.block.{}.{}.mlp.dense{}",
+        r"block(\d)\.(\d+)\.mlp\.dwconv\.dwconv": "encoder.block.{}.{}.mlp.dwconv.dwconv",
+    }
+    apart = {}
+    for name, value in state.items():
+        if ".attn.kv." in name:
+            apart[name.replace(".kv.", ".k.")], apart[name.replace(".kv.", ".v.")] = value.chunk(2)
+        else:
+            apart[name] = value
+    renamed = {}
+    for name, value in apart.items():
+        module, _, part = name.rpartition(".")
+        if module == "head":
+            renamed[f"classifier.{part}"] = value
+            continue
+        pattern, new = next(each for each in names.items() if re.fullmatch(each[0], module))
+        stage, *rest = re.fullmatch(pattern, module).groups()
+        renamed[f"segformer.{new.format(int(stage) - 1, *rest)}.{part}"] = value
+    return renamed
+
+
 def randomised(network, seed=0):
     """With weights and running statistics that keep the features near one, and eval mode."""
     torch.manual_seed(seed)
@@ -374,6 +504,9 @@ def randomised(network, seed=0):
             nn.init.uniform_(module.running_var, 1e-3, 0.05)
             nn.init.normal_(module.running_mean, 0, 0.05)
             nn.init.uniform_(module.weight, 0.05, 0.15)
+            nn.init.normal_(module.bias, 0, 0.3)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.3)
         elif isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight)

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from delineate.models.encoders.conventions import CAFFE, NEARLY_SYMMETRIC, SYMMETRIC, TORCH
+from delineate.models.conventions import CAFFE, NEARLY_SYMMETRIC, SYMMETRIC, TORCH
 from delineate.models.encoders.encoder import Encoder
 
 Make = Callable[[float], keras.Model]
@@ -76,7 +76,7 @@ MOBILENETV2 = Encoder(
     SYMMETRIC,
     "Apache-2.0",
     head="Conv_1",
-    widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+    widths=None,
 )
 MOBILENETV3SMALL = _mobilenet_v3("MobileNetV3Small")
 MOBILENETV3LARGE = _mobilenet_v3("MobileNetV3Large")

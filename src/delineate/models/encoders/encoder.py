@@ -1,15 +1,15 @@
 """What an encoder with a known architecture is, and its features by stride."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
-from delineate.errors import RecipeError
+from delineate.errors import RecipeError, WeightsError
 from delineate.models.blocks import Style
-from delineate.models.encoders.conventions import Convention, convention_of
+from delineate.models.conventions import Convention
 from delineate.models.encoders.features import Features
 from delineate.models.encoders.graft import graft
 from delineate.models.summary import trace
@@ -36,10 +36,8 @@ class Encoder:
         taps: Names of the layers whose outputs are the features. Empty: the last feature map of
             each stride.
         head: Name of the layer with which the classifier's part begins, where there is one.
-        widths: Factors on its channels that are allowed.
+        widths: Factors on its channels that are allowed; None: any.
         least_stride: Of its finest feature.
-        fixed_size: Whether its images have to be of one size.
-        most_depth: How often it halves the resolution.
     """
 
     name: str
@@ -48,10 +46,8 @@ class Encoder:
     licence: str
     taps: tuple[str, ...] = ()
     head: str | None = None
-    widths: tuple[float, ...] = (1.0,)
+    widths: tuple[float, ...] | None = (1.0,)
     least_stride: int = 2
-    most_depth: int = 5
-    fixed_size: bool = False
 
     def __call__(self, image: Tensor, *, settings: Model, style: Style) -> Features:
         """Return the features by stride, from the finest to 2^depth.
@@ -62,30 +58,32 @@ class Encoder:
             style: What all blocks have in common.
 
         Raises:
-            RecipeError: There is no such width or depth, or the weights do not fit.
+            RecipeError: There is no such width or depth.
+            WeightsError: The weights do not fit, or end before the coarsest feature.
         """
-        self._refuse_width(settings.width)
-        self._refuse_depth(depth_of(settings))
+        self.refuse(settings)
         application, convention = self.make(settings.width), self.convention
-        provenance = None
+        loaded = None
         if settings.weights is not None:
             loaded = load_weights(
                 application, settings.weights, encoder=self.name, width=settings.width
             )
-            application = loaded.model
-            convention = convention_of(loaded.convention) or convention
-            provenance = loaded.provenance
+            application, convention = loaded.model, loaded.convention or convention
         features = self.pyramid(application, depth_of(settings))
+        self._refuse_shallow(features, settings)
         scale, offset = convention.factors(image.shape[-1])
         values = layers.Rescaling(scale, offset, dtype="float32", name="encoder_convention")(image)
         tensors = graft(
             keras.Model(application.inputs, list(features.values())),
             values,
             style=style,
-            pretrained=settings.weights is not None,
-            reverse=convention.reverse and settings.weights is not None,
+            pretrained=loaded is not None,
+            reverse=convention.reverse and loaded is not None,
+            first_kernel=loaded.first_kernel if loaded else None,
         )
-        return Features(dict(zip(features, tensors, strict=True)), provenance)
+        return Features(
+            dict(zip(features, tensors, strict=True)), loaded.provenance if loaded else None
+        )
 
     def pyramid(self, application: keras.Model, depth: int) -> dict[int, Tensor]:
         """Return the tensors of the application that are its features, by stride.
@@ -106,20 +104,28 @@ class Encoder:
                 found[int(stride)] = call.layer.output
         return {stride: found[stride] for stride in sorted(found) if stride <= 2**depth}
 
-    def _refuse_depth(self, depth: int) -> None:
-        if not self.least_stride <= 2**depth <= COARSEST:
-            depths = range(max(1, self.least_stride.bit_length() - 1), COARSEST.bit_length())
-            raise RecipeError(
-                f"The encoder '{self.name}' has no feature of stride {2**depth}.",
-                hint=f"Set model.depth to {' or '.join(map(str, depths))}.",
+    def _refuse_shallow(self, features: Mapping[int, Tensor], settings: Model) -> None:
+        """Refuse weights out of a network that ends before the features that are needed."""
+        if max(features) < 2 ** depth_of(settings):
+            raise WeightsError(
+                f"The weights {settings.weights} end at stride {max(features)}; the network is to "
+                f"have features up to stride {2 ** depth_of(settings)}.",
+                hint=f"Set model.depth={max(features).bit_length() - 1}, or take other weights.",
             )
 
-    def _refuse_width(self, width: float) -> None:
-        if width not in self.widths:
+    def refuse(self, settings: Model) -> None:
+        """Raise a RecipeError for a width or depth that it has not."""
+        if self.widths is not None and settings.width not in self.widths:
             known = ", ".join(f"{each:g}" for each in self.widths)
             raise RecipeError(
-                f"model.width = {width:g} is none of the encoder '{self.name}'.",
+                f"model.width = {settings.width:g} is none of the encoder '{self.name}'.",
                 hint=f"Set model.width to {known}.",
+            )
+        if not self.least_stride <= 2 ** depth_of(settings) <= COARSEST:
+            depths = range(max(1, self.least_stride.bit_length() - 1), COARSEST.bit_length())
+            raise RecipeError(
+                f"The encoder '{self.name}' has no feature of stride {2 ** depth_of(settings)}.",
+                hint=f"Set model.depth to {' or '.join(map(str, depths))}, or leave it unset.",
             )
 
 

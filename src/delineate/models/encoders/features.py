@@ -1,4 +1,4 @@
-"""What an encoder gives."""
+"""What an encoder with pretrained weights gives; any other may give a plain dictionary."""
 
 from collections.abc import Mapping
 from typing import Any

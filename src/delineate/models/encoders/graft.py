@@ -22,6 +22,7 @@ def graft(
     style: Style,
     pretrained: bool,
     reverse: bool,
+    first_kernel: np.ndarray | None = None,
 ) -> list[Tensor]:
     """Return the outputs that an application's layers, made anew, give for an image.
 
@@ -33,17 +34,21 @@ def graft(
         image: (batch, height, width, channels), as the application's weights expect it.
         style: What all blocks have in common.
         pretrained: Whether the weights are copied. The first kernel is adapted to the channels.
-        reverse: Whether the first kernel expects blue first.
+        reverse: Whether the application's first kernel expects blue first.
+        first_kernel: float (height, width, channels, filters), instead of the application's.
     """
-    shoots = _Shoots(style, pretrained=pretrained, reverse=reverse)
+    shoots = _Shoots(style, pretrained, reverse, first_kernel)
     return replay(application, [image], shoots.operation)
 
 
 class _Shoots:
     """The new layers, one for each old one."""
 
-    def __init__(self, style: Style, *, pretrained: bool, reverse: bool) -> None:
+    def __init__(
+        self, style: Style, pretrained: bool, reverse: bool, first_kernel: np.ndarray | None
+    ) -> None:
         self.style, self.pretrained, self.reverse = style, pretrained, reverse
+        self.first_kernel = first_kernel
         self.first = True
         self.unnamed: dict[str, int] = {}
 
@@ -106,6 +111,8 @@ class _Shoots:
         values = [np.asarray(value) for value in old.get_weights()]
         if self.first:
             kernel = values[0][:, :, ::-1] if self.reverse else values[0]
+            if self.first_kernel is not None:
+                kernel = self.first_kernel
             values[0] = adapt_first_kernel(kernel, new.weights[0].shape[2])
         if type(old).__name__ == "LayerScale":
             return [value.reshape(1, 1, -1, 1) for value in values]

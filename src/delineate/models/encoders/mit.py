@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from delineate.models.encoders.conventions import TORCH
+from delineate.models.conventions import TORCH
 from delineate.models.encoders.encoder import Encoder
 
 Tensor = Any

@@ -11,8 +11,12 @@ from delineate.data.fetching.download import download
 from delineate.data.fetching.unpack import Progress
 from delineate.errors import DataError, RecipeError, WeightsError
 from delineate.files import flush, flush_folder
+from delineate.recipe import Model
 
 ROOT = "https://storage.googleapis.com"
+
+# What stands in a recipe for the weights that are published for an encoder.
+BY_NAME = "imagenet"
 
 _MD5_DIGITS = 32
 
@@ -150,6 +154,28 @@ def is_published(path: Path, encoder: str, width: float) -> bool:
         return False
     # Where no checksum is published, the name is all that can tell.
     return path.name == file.name if file.checksum is None else _is_right(path, file)
+
+
+def have_weights(settings: Model, progress: Progress | None = None) -> None:
+    """Download the ImageNet weights that a recipe asks for, unless they are at hand.
+
+    Args:
+        settings: The recipe's section `[model]`.
+        progress: Called with bytes done and bytes in all (0: unknown).
+
+    Raises:
+        RecipeError: There are none for this encoder and width.
+        WeightsError: They cannot be downloaded, or are others than they should be.
+    """
+    if settings.weights == BY_NAME:
+        imagenet_file(settings.encoder, settings.width, progress)
+
+
+def weights_path(settings: Model) -> Path | None:
+    """Return the path of the weights that a recipe names; None: it names none, or ImageNet's."""
+    if settings.weights in (None, BY_NAME):
+        return None
+    return Path(str(settings.weights)).expanduser()
 
 
 def imagenet_file(encoder: str, width: float, progress: Progress | None = None) -> Path:

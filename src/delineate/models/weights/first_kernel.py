@@ -11,7 +11,7 @@ def adapt_first_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
     3 / channels, which keeps the size of the response; this is what timm does, too.
 
     Args:
-        kernel: float (height, width, 3, filters), for red, green and blue.
+        kernel: float (height, width, 3, filters), for red, green and blue, or for any channels.
         channels: The channels of the new kernel, one or more.
 
     Returns:

@@ -11,6 +11,8 @@ from keras import layers
 
 from delineate.bundle import Bundle
 from delineate.errors import WeightsError
+from delineate.models.conventions import CONVENTIONS, TORCH, Convention
+from delineate.models.weights.first_kernel import adapt_first_kernel
 from delineate.models.weights.reach import reached
 from delineate.models.weights.rewriting import Rewriting, changes, rewrite, rewritings_of
 from delineate.models.weights.taken import Taken
@@ -24,10 +26,9 @@ from delineate.models.weights.tensors import (
     variables_of,
 )
 
-# The layer with which delineate's own networks normalise the image, and its factor for red where
-# that is by ImageNet's deviation.
+# The layer with which delineate's own networks normalise the image.
 _CONVENTION_LAYER = "encoder_convention"
-_TORCH_SCALE = 1 / 0.229
+_RGB = 3
 
 
 def model_file(folder: Path) -> tuple[Path, str | None]:
@@ -68,11 +69,13 @@ def from_keras_model(path: Path, application: keras.Model, *, encoder: str) -> T
     model = application if rewriting is None else rewrite(application, rewriting)
     stored: Stored = {name: _tensors(layer) for name, layer in found.items()}
     model = reached(model, renumbered(stored, list(leaves_of(model))))
-    convention = _convention(whole, rewriting)
-    if convention is None and _is_ours(whole) and _takes_blue_first(encoder):
-        stored = _turned(stored, application)
+    convention = _convention(whole, rewriting, path)
+    first = next(layer for layer in leaves_of(application) if layer.weights and not prepares(layer))
+    kernel, stored = _as_rgb(stored, str(first.name))
+    if convention is not None and convention.reverse:
+        stored = _turned(stored, str(first.name))
     left_out = fill(model, stored, file=path, encoder=encoder, others=True)
-    return Taken(model, convention, left_out)
+    return Taken(model, convention, left_out, kernel)
 
 
 def _open(path: Path) -> keras.Model:
@@ -134,31 +137,38 @@ def _same(one: Any, other: Any) -> bool:
     return bool(keras.tree.flatten(one) == keras.tree.flatten(other))
 
 
-def _convention(whole: keras.Model, rewriting: Rewriting | None) -> str | None:
-    layer = _preparing(whole)
-    scale = None if layer is None else np.ravel(layer.scale)[0]
-    is_torch = scale is not None and abs(scale - _TORCH_SCALE) < 1e-3
-    return "torch" if is_torch or (layer is None and rewriting is not None) else None
+def _convention(whole: keras.Model, rewriting: Rewriting | None, path: Path) -> Convention | None:
+    layer = next((each for each in leaves_of(whole) if each.name == _CONVENTION_LAYER), None)
+    if layer is None:
+        return TORCH if rewriting is not None else None
+    scale, offset = np.ravel(layer.scale), np.ravel(layer.offset)
+    for known in CONVENTIONS:
+        if known.makes(scale, offset):
+            return known
+    raise WeightsError(
+        f"{path} multiplies the image with {scale.tolist()} and adds {offset.tolist()}, which is "
+        "no convention that is known here.",
+        hint="Take a model whose input is prepared in one of the usual ways, or its weights alone.",
+    )
 
 
-def _is_ours(whole: keras.Model) -> bool:
-    return _preparing(whole) is not None
+def _as_rgb(stored: Stored, first: str) -> tuple[np.ndarray | None, Stored]:
+    """Return the first kernel if it is not for three channels, and the tensors as if it were."""
+    if first not in stored:
+        return None, stored
+    kernel, *rest = stored[first]
+    if len(kernel.shape) != 4 or kernel.shape[2] == _RGB:
+        return None, stored
+    values = kernel.read()
+    adapted = adapt_first_kernel(values, _RGB)
+    return values, {**stored, first: [Tensor(kernel.name, adapted.shape, lambda: adapted), *rest]}
 
 
-def _takes_blue_first(encoder: str) -> bool:
-    return encoder in ("resnet50", "resnet101", "vgg16")
-
-
-def _preparing(whole: keras.Model) -> layers.Layer | None:
-    return next((each for each in leaves_of(whole) if each.name == _CONVENTION_LAYER), None)
-
-
-def _turned(stored: Stored, application: keras.Model) -> Stored:
+def _turned(stored: Stored, first: str) -> Stored:
     """Return the tensors with the first kernel's channels in the order of the published weights.
 
     Our networks keep that kernel in the order red, green, blue, whatever it was made from.
     """
-    first = next(str(layer.name) for layer in leaves_of(application) if layer.weights)
     if first not in stored:
         return stored
     kernel, *rest = stored[first]

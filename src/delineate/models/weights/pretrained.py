@@ -1,19 +1,21 @@
 """An encoder with weights that were learnt elsewhere."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from delineate.catalog import find
 from delineate.data.fetching.unpack import Progress
 from delineate.files import sha256
-from delineate.models.weights.downloads import imagenet_file, is_published, published
+from delineate.models.conventions import Convention
+from delineate.models.weights.downloads import BY_NAME, imagenet_file, is_published, published
 from delineate.models.weights.keras_files import keras_weights
 from delineate.models.weights.keras_models import from_keras_model, model_file
 from delineate.models.weights.kinds import kind_of
+from delineate.models.weights.taken import Taken
 from delineate.models.weights.tensors import fill
 from delineate.models.weights.torch_files import State, safetensors_state, torch_state
 from delineate.models.weights.torch_models import from_torch
@@ -30,21 +32,22 @@ class Pretrained:
     Attributes:
         model: The model. Its layers have the names of the application's. Those that normalise the
             image (EfficientNet's) are not filled: leave them out, and do what the convention says.
-        convention: The values that it expects of an image, where these are not the encoder's own:
-            "torch" ([0, 1] minus the mean of ImageNet, by its deviation), "symmetric" ([-1, 1])
-            or "unit" ([0, 1]).
+        convention: The values that it expects of an image; None: the encoder's own.
         origin: A sentence: which file, and where it is from.
         licence: Of the weights, as far as it is known.
         sha256: Of the file.
         left_out: Names of what the file holds besides, such as its classifier.
+        first_kernel: float (height, width, channels, filters) of the first convolution, for red
+            first, where the file's images have other channels than red, green and blue.
     """
 
     model: keras.Model
-    convention: str | None
+    convention: Convention | None
     origin: str
     licence: str
     sha256: str
     left_out: tuple[str, ...] = ()
+    first_kernel: np.ndarray | None = None
 
     @property
     def provenance(self) -> str:
@@ -81,7 +84,7 @@ def load_weights(
         >>> load_weights(application, "imagenet", encoder="mobilenetv2").licence  # doctest: +SKIP
         'Apache-2.0'
     """
-    if source == "imagenet":
+    if source == BY_NAME:
         path = imagenet_file(encoder, width, progress)
         origin = f"{path.name}, learnt from ImageNet, from {published(encoder, width).url}"
         return _from_hdf5(path, application, encoder, width, origin)
@@ -111,16 +114,14 @@ def _from_hdf5(
     with keras_weights(path, application, in_order=known) as stored:
         left_out = fill(application, stored, file=path, encoder=encoder)
     licence = find("encoders", encoder).licence if known else UNKNOWN
-    return _pretrained(path, application, origin, licence, left_out=left_out)
+    return _pretrained(path, Taken(application, None, left_out), origin, licence)
 
 
 def _from_keras(
     path: Path, application: keras.Model, encoder: str, origin: str, licence: str | None
 ) -> Pretrained:
     taken = from_keras_model(path, application, encoder=encoder)
-    return _pretrained(
-        path, taken.model, origin, licence or UNKNOWN, taken.convention, taken.left_out
-    )
+    return _pretrained(path, taken, origin, licence or UNKNOWN)
 
 
 def _from_torch(
@@ -128,17 +129,18 @@ def _from_torch(
 ) -> Pretrained:
     taken = from_torch(path, state, application, encoder=encoder)
     origin = f"{path.name}, {what}, converted"
-    return _pretrained(path, taken.model, origin, UNKNOWN, taken.convention, taken.left_out)
+    return _pretrained(path, taken, origin, UNKNOWN)
 
 
-def _pretrained(
-    path: Path,
-    model: keras.Model,
-    origin: str,
-    licence: str,
-    convention: str | None = None,
-    left_out: Sequence[str] = (),
-) -> Pretrained:
-    if left_out:
-        _log.info("%s: left out %s", path, ", ".join(left_out))
-    return Pretrained(model, convention, f"{origin}.", licence, sha256(path), tuple(left_out))
+def _pretrained(path: Path, taken: Taken, origin: str, licence: str) -> Pretrained:
+    if taken.left_out:
+        _log.info("%s: left out %s", path, ", ".join(taken.left_out))
+    return Pretrained(
+        taken.model,
+        taken.convention,
+        f"{origin}.",
+        licence,
+        sha256(path),
+        tuple(taken.left_out),
+        taken.first_kernel,
+    )

@@ -12,29 +12,28 @@ import numpy as np
 from keras import layers
 
 from delineate.errors import WeightsError
+from delineate.models.conventions import SYMMETRIC, TORCH, UNIT, Convention
 from delineate.models.weights.rewriting import TENSORFLOW, Rewriting, rewrite, rewritings_of
 from delineate.models.weights.taken import Taken
 from delineate.models.weights.tensors import (
     Tensor,
-    few,
     fill,
     leaves_of,
     other_architecture,
     variables_of,
 )
+from delineate.models.weights.torch_accounts import account
 from delineate.models.weights.torch_files import State
 from delineate.models.weights.torch_names import is_timm, naming_of
+from delineate.models.weights.torch_segformer import from_segformer
 
-_HEADS = ("classifier.", "fc.", "head.")
-# A count of training steps, which the features do not depend on.
-_COUNT = ".num_batches_tracked"
 _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 # torchvision up to 0.2 wrote norm.1 for norm1, and its files are still in use.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
-_MEAN: dict[tuple[float, ...], str] = {
-    (0.485, 0.456, 0.406): "torch",
-    (0.5, 0.5, 0.5): "symmetric",
-    (0.0, 0.0, 0.0): "unit",
+_MEAN: dict[tuple[float, ...], Convention] = {
+    (0.485, 0.456, 0.406): TORCH,
+    (0.5, 0.5, 0.5): SYMMETRIC,
+    (0.0, 0.0, 0.0): UNIT,
 }
 
 
@@ -50,12 +49,14 @@ def from_torch(path: Path, state: State, application: keras.Model, *, encoder: s
     Raises:
         WeightsError: The architecture is another one, or it cannot be converted.
     """
+    if encoder.startswith("mit"):
+        return from_segformer(path, state, application, encoder=encoder)
     naming = naming_of(encoder)
     if naming is None:
         raise WeightsError(
             f"PyTorch tensors ({path}) cannot be converted for the encoder '{encoder}'.",
-            hint="Convert a MobileNetV2, DenseNet, ResNet50, ResNet101 or EfficientNet (B0 to B7), "
-            "or pass Keras weights.",
+            hint="Convert a MobileNetV2, DenseNet, ResNet (18, 34, 50, 101), EfficientNet (B0 to "
+            "B7) or Mix Transformer, or pass Keras weights.",
         )
     state = {_OLD_DENSENET.sub(r"\1\2.", name): value for name, value in state.items()}
     weighty = [str(layer.name) for layer in leaves_of(application) if layer.weights]
@@ -64,39 +65,14 @@ def from_torch(path: Path, state: State, application: keras.Model, *, encoder: s
         raise other_architecture(path, encoder, list(state))
     architecture, mean = _config(path)
     model = rewrite(application, _rewriting(path, state, encoder, architecture))
-    left_out = _account(path, state, names, encoder)
+    # Which tensors a module has to have follows from its first: a normalisation has four.
+    wanted = [f"{module}.{part}" for module in names.values() for part in _parts(module, state)]
+    biases = [f"{module}.bias" for module in names.values()]
+    left_out = account(path, state, wanted, optional=biases, encoder=encoder)
     leaves = [layer for layer in leaves_of(model) if layer.weights]
     stored = {str(leaf.name): _tensors(leaf, names[leaf.name], state) for leaf in leaves}
     fill(model, stored, file=path, encoder=encoder)
     return Taken(model, _convention(path, architecture, mean), left_out)
-
-
-# Every tensor has its place
-
-
-def _account(path: Path, state: State, names: dict[str, str], encoder: str) -> list[str]:
-    """Return the classifier's tensors, and refuse missing ones and others.
-
-    Which tensors a module has to have follows from its first: a normalisation has four.
-    """
-    wanted = [f"{module}.{part}" for module in names.values() for part in _parts(module, state)]
-    missing = [name for name in wanted if name not in state]
-    if missing:
-        raise WeightsError(
-            f"{path} lacks {len(missing)} of the {len(wanted)} tensors of the encoder "
-            f"'{encoder}': {few(missing)}.",
-            hint="Set model.encoder to the architecture of these weights, or take others.",
-        )
-    known = {*wanted, *(f"{module}.bias" for module in names.values())}
-    rest = [name for name in state if name not in known and not name.endswith(_COUNT)]
-    surplus = [name for name in rest if not name.startswith(_HEADS)]
-    if surplus:
-        raise WeightsError(
-            f"{path} has {len(surplus)} tensors that the encoder '{encoder}' has not: "
-            f"{few(surplus)}.",
-            hint="Set model.encoder to the architecture of these weights, or take others.",
-        )
-    return sorted(rest)
 
 
 def _parts(module: str, state: State) -> Sequence[str]:
@@ -164,11 +140,11 @@ def _rewriting(path: Path, state: State, encoder: str, architecture: str) -> Rew
     return TENSORFLOW if architecture.startswith("tf_") else usual
 
 
-def _convention(path: Path, architecture: str, mean: Any) -> str:
+def _convention(path: Path, architecture: str, mean: Any) -> Convention:
     if mean is None:
         # These were learnt from pictures in [-1, 1].
         of_adversarial = re.match(r"tf_efficientnet_b\d[._]ap(?![a-z0-9])", architecture)
-        return "symmetric" if of_adversarial else "torch"
+        return SYMMETRIC if of_adversarial else TORCH
     found = _MEAN.get(tuple(round(float(each), 3) for each in mean))
     if found is None:
         raise WeightsError(

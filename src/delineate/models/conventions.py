@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -28,6 +30,10 @@ class Convention:
         """
         return _spread(self.scale, channels), _spread(self.offset, channels)
 
+    def makes(self, scale: np.ndarray, offset: np.ndarray) -> bool:
+        """Return whether these are its factors and offsets, (channels,) each."""
+        return np.allclose([scale, offset], self.factors(len(scale)), rtol=1e-4)
+
 
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
@@ -47,18 +53,7 @@ CAFFE = Convention(
     (-123.68, -116.779, -103.939),
     reverse=True,
 )
-
-
-_OF_WEIGHTS = {"torch": TORCH, "symmetric": SYMMETRIC, "unit": UNIT}
-
-
-def convention_of(name: str | None) -> Convention | None:
-    """Return the convention of weights from elsewhere, None for the encoder's own.
-
-    Args:
-        name: "torch", "symmetric", "unit" or None.
-    """
-    return None if name is None else _OF_WEIGHTS[name]
+CONVENTIONS = (UNIT, SYMMETRIC, NEARLY_SYMMETRIC, TORCH, CAFFE)
 
 
 def _spread(values: Sequence[float], channels: int) -> list[float]:

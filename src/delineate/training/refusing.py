@@ -1,0 +1,45 @@
+"""What is refused whatever the data is: settings that make no sense, weights that are gone."""
+
+from delineate.errors import RunError
+from delineate.losses import LossOptions, SegmentationLoss
+from delineate.metrics import Scores
+from delineate.models.pairing import refuse_pairing
+from delineate.models.trial import try_decoder
+from delineate.models.weights import weights_path
+from delineate.models.weights.downloads import BY_NAME, published
+from delineate.recipe import Recipe
+from delineate.runs import Run
+from delineate.training.optimizers import make_optimizer
+from delineate.training.tensorboard import event_writer
+
+
+def refuse_settings(recipe: Recipe) -> None:
+    """Refuse a recipe before any data is read, anything is downloaded or a network is built.
+
+    Raises:
+        UsageError: An encoder, decoder, loss or score that does not exist.
+        RecipeError: Settings that do not go together.
+        MissingExtraError: A package that is asked for is not installed.
+    """
+    refuse_pairing(recipe.model, recipe.data.size)
+    if recipe.model.weights == BY_NAME:
+        published(recipe.model.encoder, recipe.model.width)
+    try_decoder(recipe.model, recipe.data.size)
+    options = LossOptions.of(recipe.loss)
+    SegmentationLoss(recipe.loss.terms, output=recipe.model.output, options=options)
+    make_optimizer(recipe.training)
+    Scores(2, recipe.training.metrics)
+    if recipe.callbacks.tensorboard:
+        event_writer()
+
+
+def refuse_lost_weights(run: Run, recipe: Recipe) -> None:
+    """Raise a RunError where the file that a run's encoder began with is gone."""
+    path = weights_path(recipe.model)
+    if path is not None and not path.exists():
+        raise RunError(
+            f"The weights {path}, with which the encoder of {run.folder} began, are not there "
+            "any more.",
+            hint=f"Put them back, or write where they are now into model.weights in {run.recipe}: "
+            "of them only the architecture is needed.",
+        )
