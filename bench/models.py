@@ -74,13 +74,13 @@ REFINED = {"refiner.use": "after", "refiner.fidelity": "loss", "refiner.learning
 # The numbers of epochs are what fits the time on two cores of the machine of the results.
 TRAININGS = (
     Training("camvid", "camvid", "camvid", pretrained=True),
-    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 21}, pretrained=True),
-    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 19}),
+    Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 23}, pretrained=True),
+    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 20}),
     Training(
         "camvid 30 min, a drive left out",
         "camvid-drive",
         "camvid",
-        {"training.epochs": 28},
+        {"training.epochs": 31},
         pretrained=True,
         splits=("validation", "test"),
     ),
@@ -103,7 +103,7 @@ TRAININGS = (
         True,
         ("test",),
     ),
-    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 10}, True),
+    Training("camvid 15 min", "camvid", "camvid", {"training.epochs": 11}, True),
     Training(
         "camvid 15 min, refined",
         "camvid",
