@@ -128,9 +128,9 @@ def encoders_text() -> str:
         for row in table_rows("encoders")
     ]
     widths = [
-        f"`{row['encoder']}` {', '.join(f'{width:g}' for width in row['widths'])}"
+        f"`{row['encoder']}` {', '.join(f'{width:g}' for width in row['widths'] or ()) or 'any'}"
         for row in table_rows("encoders")
-        if len(row["widths"]) > 1
+        if row["widths"] != [1.0]
     ]
     return (
         "At width 1, without decoder. Multiply-adds are those of convolutions, dense layers and "

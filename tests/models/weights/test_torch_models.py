@@ -125,6 +125,15 @@ def test_the_features_are_those_of_pytorch_at_every_block(case, tmp_path):
     assert all(name.startswith(("classifier.", "fc.", "head.")) for name in loaded.left_out)
 
 
+def test_the_encoder_is_taken_out_of_a_network_of_segmentation_models(network, load, tmp_path):
+    state = {f"encoder.{name}": value for name, value in network.state_dict().items()}
+    decoder = ["decoder.blocks.0.conv1.0.weight", "segmentation_head.0.weight"]
+    path = save({**state, **dict.fromkeys(decoder, torch.zeros(1))}, tmp_path / "unet.pth")
+    loaded = load(path)
+    assert set(decoder) <= set(loaded.left_out)
+    compare(network, loaded, "mobilenetv2")
+
+
 @pytest.mark.parametrize("above", ["", "encoder.", "backbone.", "segformer.encoder."])
 def test_a_mix_transformer_is_read_whoever_named_it(tmp_path, above):
     network = networks.randomised(networks.MixTransformer())

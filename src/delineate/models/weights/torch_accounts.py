@@ -7,7 +7,8 @@ from delineate.errors import WeightsError
 from delineate.models.weights.tensors import few
 from delineate.models.weights.torch_files import State
 
-_HEADS = ("classifier.", "fc.", "head.", "decode_head.")
+# Of a classifier, of a SegFormer, and of the networks of segmentation_models.pytorch.
+_HEADS = ("classifier.", "fc.", "head.", "decode_head.", "decoder.", "segmentation_head.")
 # A count of training steps, which the features do not depend on.
 _COUNT = ".num_batches_tracked"
 
@@ -15,7 +16,7 @@ _COUNT = ".num_batches_tracked"
 def account(
     path: Path, state: State, wanted: Sequence[str], *, optional: Collection[str], encoder: str
 ) -> list[str]:
-    """Return the classifier's tensors, sorted, and refuse missing ones and others.
+    """Return the tensors of what comes after the encoder, sorted; refuse missing ones and others.
 
     Args:
         path: Of the file.

@@ -49,6 +49,9 @@ def from_torch(path: Path, state: State, application: keras.Model, *, encoder: s
     Raises:
         WeightsError: The architecture is another one, or it cannot be converted.
     """
+    if any(name.startswith("segmentation_head.") for name in state):
+        # A whole network of segmentation_models.pytorch.
+        state = {name.removeprefix("encoder."): value for name, value in state.items()}
     if encoder.startswith("mit"):
         return from_segformer(path, state, application, encoder=encoder)
     naming = naming_of(encoder)
