@@ -81,7 +81,8 @@ def test_the_network_of_a_recipe_gives_a_probability_for_each_class_and_pixel(na
     found = keras.ops.convert_to_numpy(parts.model(images, training=False))
     assert found.shape == (*images.shape[:3], CLASSES[name])
     np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
-    assert np.isfinite(float(parts.trainer.loss(masks, parts.trainer(images, training=False))))
+    loss = parts.trainer.loss(masks, parts.trainer(images, training=False))
+    assert np.isfinite(keras.ops.convert_to_numpy(loss))
 
 
 def test_the_decoder_of_the_first_project_joins_what_it_joined():

@@ -7,8 +7,10 @@ from delineate.errors import WeightsError
 from delineate.models.weights.tensors import few
 from delineate.models.weights.torch_files import State
 
-# Of a classifier, of a SegFormer, and of the networks of segmentation_models.pytorch.
-_HEADS = ("classifier.", "fc.", "head.", "decode_head.", "decoder.", "segmentation_head.")
+_HEADS = ("classifier.", "fc.", "head.", "decode_head.")
+# What comes after the encoder in the networks of segmentation_models.pytorch.
+_LAST = "segmentation_head."
+_REST = ("decoder.", _LAST, "classification_head.")
 # A count of training steps, which the features do not depend on.
 _COUNT = ".num_batches_tracked"
 
@@ -37,7 +39,9 @@ def account(
         )
     known = {*wanted, *optional}
     rest = [name for name in state if name not in known and not name.endswith(_COUNT)]
-    surplus = [name for name in rest if not name.startswith(_HEADS)]
+    is_network = any(name.startswith(_LAST) for name in state)
+    heads = _HEADS + _REST if is_network else _HEADS
+    surplus = [name for name in rest if not name.startswith(heads)]
     if surplus:
         raise WeightsError(
             f"{path} has {len(surplus)} tensors that the encoder '{encoder}' has not: "
