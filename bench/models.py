@@ -147,6 +147,7 @@ def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict
     place = folder / "runs" / training.name.replace(" ", "-").replace(",", "")
     if place.exists():
         shutil.rmtree(place)
+    commit = circumstances()["commit"]
     settings = dict(training.settings)
     if training.pretrained:
         settings["model.weights"] = str(weights)
@@ -164,7 +165,7 @@ def measure(training: Training, data: Path, weights: Path, folder: Path) -> dict
         "training": training.name,
         **cost,
         "command": command,
-        "commit": circumstances()["commit"],
+        "commit": commit,
         "epochs": len((place / "results.csv").read_text().splitlines()) - 1,
         "scores": scores,
         **({"written": written} if written else {}),
