@@ -137,7 +137,7 @@ def _by_heart(row: Row | None) -> list[str]:
         "",
         f"Mean IoU over the classes that occur: **{scores['mean_iou']:.3f}**, accuracy",
         f"{scores['accuracy']:.4f}. Void (255) is not scored. The {written['masks']} masks that",
-        f"`predict` writes have {said} palette and size equal to the truth's;",
+        f"`predict` writes have {said} class colours and size equal to the truth's;",
         f"{written['pixels_of_the_same_colour']:.2%} of the pixels with a class have the truth's",
         f"colour, and void is written {void} of them.",
         "",
