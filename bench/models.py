@@ -100,7 +100,7 @@ TRAININGS = (
         "nuclei 15 min, refined",
         "nuclei",
         "mobilenetv2-gan",
-        {**TUNED, **REFINED, "training.epochs": 19, "refiner.epochs": 5},
+        {**TUNED, **REFINED, "training.epochs": 14, "refiner.epochs": 4},
         True,
         ("test",),
     ),
