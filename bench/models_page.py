@@ -127,7 +127,7 @@ def _by_heart(row: Row | None) -> list[str]:
     if row is None:
         return []
     scores, written = row["scores"]["train"], row["written"]
-    said = "a" if written["palettes_equal"] and written["sizes_equal"] else "NOT a"
+    said = "have" if written["palettes_equal"] and written["sizes_equal"] else "do NOT have"
     void = "in" if written["void_written"] else "in none"
     return [
         "## Four images of Pascal VOC, learnt by heart",
@@ -137,7 +137,7 @@ def _by_heart(row: Row | None) -> list[str]:
         "",
         f"Mean IoU over the classes that occur: **{scores['mean_iou']:.3f}**, accuracy",
         f"{scores['accuracy']:.4f}. Void (255) is not scored. The {written['masks']} masks that",
-        f"`predict` writes have {said} class colours and size equal to the truth's;",
+        f"`predict` writes {said} the truth's class colours and sizes;",
         f"{written['pixels_of_the_same_colour']:.2%} of the pixels with a class have the truth's",
         f"colour, and void is written {void} of them.",
         "",
@@ -152,7 +152,8 @@ def _refined(rows: dict[str, Row]) -> list[str]:
         "## With a refiner and without, in the same time",
         "",
         "Where a training has a refiner, the time is that of both stages. *First* is the network",
-        "of that training without its refiner. It is kept where the validation images gain.",
+        "of that training without its refiner. It is kept where the validation images gain. The",
+        "VOC pairs are far too few to learn from; they train until early stopping.",
         "",
         "| training | part | mean IoU | mean Dice | boundary IoU | boundary F1 | kept |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -26,7 +26,7 @@ def test_the_json_has_the_numbers_as_they_are():
     rows = {row["encoder"]: row for row in json.loads(shown("encoders", "--json"))["rows"]}
     assert rows["resnet50"]["parameters"] == 23_587_712
     assert rows["resnet50"]["widths"] == [1.0]
-    assert rows["resnet50"]["one_size"] is False
+    assert rows["mobilenetv2"]["widths"] is None
 
 
 def test_flags_are_shown_where_a_row_has_them():

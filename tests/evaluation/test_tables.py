@@ -18,7 +18,6 @@ def test_an_encoder_is_shown_with_all_that_is_known_of_it():
         "input": "[-1, 1]",
         "licence": "Apache-2.0",
         "widths": None,
-        "one_size": False,
     }
 
 
