@@ -154,6 +154,25 @@ def test_a_mix_transformer_of_another_size_is_refused(tmp_path):
         load_weights(application("mitb2"), path, encoder="mitb2")
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("block1.0.attn.kv.weight", (63, 32)),
+        ("block1.0.attn.kv.bias", ()),
+        ("block2.0.attn.q.weight", (63, 64)),
+        ("block2.0.attn.q.bias", (63,)),
+        ("block2.0.attn.proj.weight", (64, 2, 32)),
+        ("block1.0.mlp.fc1.weight", ()),
+        ("patch_embed1.proj.weight", (32, 3, 7)),
+    ],
+)
+def test_a_tensor_of_a_mix_transformer_of_another_shape_is_an_error(tmp_path, name, shape):
+    state = {**networks.MixTransformer().state_dict(), name: torch.zeros(shape)}
+    path = save(state, tmp_path / "mit_b0.pth")
+    with pytest.raises(WeightsError, match=r"shape|lacks"):
+        load_weights(application("mitb0"), path, encoder="mitb0")
+
+
 # What is in a checkpoint, and what must not be
 
 

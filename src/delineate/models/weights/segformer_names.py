@@ -51,7 +51,8 @@ def segformer_state(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name, value in state.items():
         short = _ABOVE.sub("", name, count=1) if _ABOVE.match(name) else name
-        if both := _BOTH.fullmatch(short):
+        both = _BOTH.fullmatch(short)
+        if both and value.ndim and len(value) % 2 == 0:
             for part, half in zip("kv", np.split(value, 2), strict=True):
                 found[f"{both[1]}{part}{both[2]}"] = half
         else:

@@ -8,11 +8,22 @@ from delineate.models.weights.tensors import few
 from delineate.models.weights.torch_files import State
 
 _HEADS = ("classifier.", "fc.", "head.", "decode_head.")
-# What comes after the encoder in the networks of segmentation_models.pytorch.
-_LAST = "segmentation_head."
-_REST = ("decoder.", _LAST, "classification_head.")
+# The networks of segmentation_models.pytorch have the first, and all have the last.
+_ENCODER, _LAST = "encoder.", "segmentation_head."
 # A count of training steps, which the features do not depend on.
 _COUNT = ".num_batches_tracked"
+
+
+def encoder_of(state: State) -> tuple[State, list[str]]:
+    """Return an encoder's tensors, and the names of what a whole network has beside it."""
+    if not any(name.startswith(_LAST) for name in state):
+        return state, []
+    own = {
+        name.removeprefix(_ENCODER): value
+        for name, value in state.items()
+        if name.startswith(_ENCODER)
+    }
+    return own, [name for name in state if not name.startswith(_ENCODER)]
 
 
 def account(
@@ -39,9 +50,7 @@ def account(
         )
     known = {*wanted, *optional}
     rest = [name for name in state if name not in known and not name.endswith(_COUNT)]
-    is_network = any(name.startswith(_LAST) for name in state)
-    heads = _HEADS + _REST if is_network else _HEADS
-    surplus = [name for name in rest if not name.startswith(heads)]
+    surplus = [name for name in rest if not name.startswith(_HEADS)]
     if surplus:
         raise WeightsError(
             f"{path} has {len(surplus)} tensors that the encoder '{encoder}' has not: "

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from delineate.models.weights.tensors import (
     other_architecture,
     variables_of,
 )
-from delineate.models.weights.torch_accounts import account
+from delineate.models.weights.torch_accounts import account, encoder_of
 from delineate.models.weights.torch_files import State
 from delineate.models.weights.torch_names import is_timm, naming_of
 from delineate.models.weights.torch_segformer import from_segformer
@@ -49,11 +50,15 @@ def from_torch(path: Path, state: State, application: keras.Model, *, encoder: s
     Raises:
         WeightsError: The architecture is another one, or it cannot be converted.
     """
-    if any(name.startswith("segmentation_head.") for name in state):
-        # A whole network of segmentation_models.pytorch.
-        state = {name.removeprefix("encoder."): value for name, value in state.items()}
-    if encoder.startswith("mit"):
-        return from_segformer(path, state, application, encoder=encoder)
+    state, beside = encoder_of(state)
+    convert = from_segformer if encoder.startswith("mit") else _from_convolutions
+    taken = convert(path, state, application, encoder=encoder)
+    return replace(taken, left_out=[*taken.left_out, *beside])
+
+
+def _from_convolutions(
+    path: Path, state: State, application: keras.Model, *, encoder: str
+) -> Taken:
     naming = naming_of(encoder)
     if naming is None:
         raise WeightsError(

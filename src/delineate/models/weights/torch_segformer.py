@@ -66,8 +66,8 @@ def _tensors(layer: layers.Layer, module: str, state: State) -> list[Tensor]:
 def _of_attention(
     layer: layers.MultiHeadAttention, module: str, weight: np.ndarray, bias: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of one projection by head."""
-    if weight.ndim != 2 or weight.size % layer.num_heads:
+    """Return the weights of one projection by head; those of another shape as they are."""
+    if weight.ndim != 2 or any(side % layer.num_heads for side in (*weight.shape, bias.size)):
         return weight, bias
     after, before = weight.shape
     if module.endswith(("proj", "dense")):
