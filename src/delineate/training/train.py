@@ -4,7 +4,8 @@ import errno
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -85,7 +86,7 @@ def train(
     session = Session(run, parts, recipe, chosen, stepper)
     refiner = refiner_session(session)
     together = [refiner] if refiner and recipe.refiner.use == "together" else []
-    try:
+    with _full_disk_told(run):
         if resume:
             session.restore()
             for other in together:
@@ -99,6 +100,17 @@ def train(
                 _run_epochs([refiner], stop, watch)
         if refiner:
             keep_what_gains(session, refiner)
+    if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
+        split = "validation" if parts.validation else "train"
+        evaluate(run, dataset, split=split)
+    return run
+
+
+@contextmanager
+def _full_disk_told(run: Run) -> Iterator[None]:
+    """Turn the error of a full disk into one with a hint; what is saved stays."""
+    try:
+        yield
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -106,10 +118,6 @@ def train(
             f"The disk is full: {error.filename or run.folder} could not be written.",
             hint="Free some space, then go on with --resume.",
         ) from error
-    if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
-        split = "validation" if parts.validation else "train"
-        evaluate(run, dataset, split=split)
-    return run
 
 
 def _look_for_faults(dataset: Dataset, recipe: Recipe, progress: Reading | None) -> None:
