@@ -189,7 +189,7 @@ def _costs(rows: list[Row], note: str) -> list[str]:
             for row in rows
         ),
         "",
-        note,
+        f"{note} The trainings ran at the commits in their rows.",
         "",
     ]
 

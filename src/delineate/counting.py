@@ -15,7 +15,7 @@ def count_ids(ids: Tensor, length: int) -> Tensor:
         ids: int32 (count,), from 0 to length - 1.
         length: One more than the largest id.
     """
-    # XLA needs a fixed length, which only the segment sum has; PyTorch's segment sum takes seconds.
+    # XLA needs a fixed length, which only the segment sum has; PyTorch's segment sum is slow.
     if keras.backend.backend() == "torch":
         return ops.cast(ops.bincount(ids, minlength=length), "int32")
     return ops.segment_sum(ops.ones_like(ids), ids, num_segments=length)

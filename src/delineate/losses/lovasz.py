@@ -29,8 +29,8 @@ def lovasz(
     Class weights weigh the classes in the mean. Label smoothing does not apply: the order of the
     errors is that of sets.
 
-    The errors are not sorted but counted into 16,384 bins between 0 and the largest: several times
-    as fast for large images, and the value is less than a bin's width away.
+    The errors are not sorted but counted into 16,384 bins between 0 and the largest: the time grows
+    with the pixels only, and the value is less than a bin's width away.
     """
     channels = logits.shape[-1]
     targets = one_hot(truth, channels, ignore)
