@@ -27,6 +27,21 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     assert 0.72 < covered / 300 < 0.87
 
 
+def test_of_few_images_intervals_are_too_narrow_as_the_page_on_scores_says():
+    rng = np.random.default_rng(2)
+    shares = {}
+    for count in (5, 30):
+        covered = 0
+        for _ in range(400):
+            # Most images are near 1 and few far below, as with Dice.
+            values = 1 - rng.beta(1.2, 12, count)
+            low, high = intervals.bootstrap_interval(values, rng=rng, repeats=200)
+            covered += low <= 1 - 1.2 / 13.2 <= high
+        shares[count] = covered / 400
+    assert 0.75 < shares[5] < 0.87
+    assert 0.88 < shares[30] < 0.95
+
+
 def test_images_of_one_group_are_no_independent_evidence():
     rng = np.random.default_rng(3)
     patients = np.repeat(np.arange(20), 25)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from delineate.evaluation.evaluate import evaluate
     from delineate.evaluation.show import show, show_predictions
     from delineate.models.build import build_model
+    from delineate.planning.plan import Plan, plan
     from delineate.prediction.many import predict
     from delineate.prediction.predictor import Prediction, Predictor
     from delineate.recipe import Recipe
@@ -37,6 +38,7 @@ _PLACES = {
     "Dataset": "delineate.data.dataset",
     "DelineateError": "delineate.errors",
     "Finding": "delineate.report",
+    "Plan": "delineate.planning.plan",
     "Prediction": "delineate.prediction.predictor",
     "Predictor": "delineate.prediction.predictor",
     "Recipe": "delineate.recipe",
@@ -48,13 +50,14 @@ _PLACES = {
     "demo": "delineate.training.demo",
     "evaluate": "delineate.evaluation.evaluate",
     "fetch": "delineate.data.fetching.fetch",
+    "plan": "delineate.planning.plan",
     "predict": "delineate.prediction.many",
     "show": "delineate.evaluation.show",
     "show_predictions": "delineate.evaluation.show",
     "train": "delineate.training.train",
 }
 # These import Keras, whose backend has to be chosen before.
-_NEED_KERAS = {"build_model", "demo", "train"}
+_NEED_KERAS = {"build_model", "demo", "plan", "train"}
 
 __all__ = [
     "Bundle",
@@ -62,6 +65,7 @@ __all__ = [
     "Dataset",
     "DelineateError",
     "Finding",
+    "Plan",
     "Prediction",
     "Predictor",
     "Recipe",
@@ -73,6 +77,7 @@ __all__ = [
     "demo",
     "evaluate",
     "fetch",
+    "plan",
     "predict",
     "show",
     "show_predictions",

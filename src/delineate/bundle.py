@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delineate.errors import BundleError
 from delineate.files import flush, flush_folder, sha256, write_whole
-from delineate.recipe import Normalisation
+from delineate.recipe import Normalisation, ObjectTarget, Post
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CARD = "card.json"
 
 
@@ -52,7 +52,11 @@ class Refinement(Plain):
 
 
 class Card(Plain):
-    """All that a bundle's user has to know, in ``card.json``."""
+    """All that a bundle's user has to know, in ``card.json``.
+
+    The model's output has a channel for each class, or one for two classes with a sigmoid, and then
+    one for each of ``objects``.
+    """
 
     format_version: int = FORMAT_VERSION
     members: tuple[Member, ...] = Field(min_length=1)
@@ -66,7 +70,8 @@ class Card(Plain):
     tile: int = Field(1024, ge=32)
     fixed_size: bool = False
     output: Literal["softmax", "sigmoid"]
-    threshold: float = 0.5
+    objects: tuple[ObjectTarget, ...] = ()
+    post: Post = Post()
     scores: dict[str, float | None] = {}
     refiner: Refinement | None = None
     data_hash: str = ""
@@ -74,6 +79,11 @@ class Card(Plain):
     versions: dict[str, str] = {}
     licences: dict[str, str] = {}
     files: dict[str, str] = {}
+
+    @property
+    def class_channels(self) -> int:
+        """How many of the model's channels are of classes; those of ``objects`` follow."""
+        return 1 if self.output == "sigmoid" and len(self.classes) == 2 else len(self.classes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,6 +159,25 @@ class Bundle:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         return cls(folder, card)
+
+
+def copy_bundle(source: Bundle, target: Path, card: Card) -> Bundle:
+    """Return a bundle with the files of another one, or of itself, and with a card of its own.
+
+    Args:
+        source: Whose files are copied.
+        target: Where it goes; a bundle that stood there is replaced at the very end.
+        card: Its card; ``files`` is filled in.
+
+    Raises:
+        OSError: It cannot be written; what stood there before is untouched.
+    """
+
+    def write(folder: Path) -> None:
+        for name in source.card.files:
+            shutil.copyfile(source.folder / name, folder / name)
+
+    return Bundle.save(target, card, write)
 
 
 def recover(folder: Path) -> None:

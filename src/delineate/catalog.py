@@ -18,6 +18,7 @@ LAYOUTS = {
     "folders": "delineate.data.layouts.folders:LAYOUT",
     "objects": "delineate.data.layouts.objects:LAYOUT",
     "pairs": "delineate.data.layouts.pairs:LAYOUT",
+    "run_lengths": "delineate.data.layouts.run_lengths:LAYOUT",
     "voc": "delineate.data.layouts.voc:LAYOUT",
 }
 

@@ -44,13 +44,13 @@ def bootstrap_interval(
     >>> bootstrap_interval([0.5, 0.5, None], rng=np.random.default_rng(0))
     (0.5, 0.5)
     """
-    units = _unit_of_each(len(values), groups)
+    units = unit_of_each(len(values), groups)
     numbers = np.array(values, dtype=np.float64)
     known = ~np.isnan(numbers)
     _, unit = np.unique(units[known], return_inverse=True)
     sums, counts = np.bincount(unit, numbers[known]), np.bincount(unit)
-    draws = _draws(len(counts), repeats, rng=rng)
-    return _percentiles((float(draw @ sums) / float(draw @ counts) for draw in draws), level)
+    drawn = draws(len(counts), repeats, rng=rng)
+    return percentiles((float(draw @ sums) / float(draw @ counts) for draw in drawn), level)
 
 
 def bootstrap_tables(
@@ -89,18 +89,23 @@ def bootstrap_tables(
     >>> bootstrap_tables(tables, accuracy, np.random.default_rng(0))
     (1.0, 1.0)
     """
-    units = _unit_of_each(len(tables), groups)
-    # Floats multiply many times faster than integers, and are exact up to 2**53 pixels.
-    sums = np.zeros((int(units.max(initial=-1)) + 1, *tables.shape[1:]))
-    np.add.at(sums, units, tables)
-    flat = sums.reshape(len(sums), math.prod(tables.shape[1:]))
-    drawn = (draw @ flat for draw in _draws(len(sums), repeats, rng=rng))
+    units = unit_of_each(len(tables), groups)
+    flat = sum_tables(tables, units)
+    drawn = (draw @ flat for draw in draws(len(flat), repeats, rng=rng))
     scores = (statistic(each.reshape(tables.shape[1:]).astype(np.int64)) for each in drawn)
-    return _percentiles((score for score in scores if score is not None), level)
+    return percentiles((score for score in scores if score is not None), level)
 
 
-def _unit_of_each(count: int, groups: Sequence[Hashable] | None) -> NDArray[np.int64]:
-    """Return the number of the unit of resampling that each image belongs to."""
+def unit_of_each(count: int, groups: Sequence[Hashable] | None) -> NDArray[np.int64]:
+    """Return the number of the unit of resampling that each image belongs to, from 0.
+
+    Args:
+        count: The number of images.
+        groups: One key per image; None: each image is a unit of its own.
+
+    Raises:
+        DataError: If there is not one group for each image.
+    """
     if groups is None:
         return np.arange(count)
     if len(groups) != count:
@@ -112,14 +117,32 @@ def _unit_of_each(count: int, groups: Sequence[Hashable] | None) -> NDArray[np.i
     return np.array([numbers[group] for group in groups], dtype=np.int64)
 
 
-def _draws(units: int, repeats: int, *, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+def sum_tables(tables: NDArray[np.integer[Any]], units: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sum of the tables of each unit, (units, numbers of a table) float64.
+
+    Args:
+        tables: (images, classes, classes) integers.
+        units: (images,) int64: the unit of each, as from :func:`unit_of_each`.
+    """
+    # Floats multiply many times faster than integers, and are exact up to 2**53 pixels.
+    sums = np.zeros((int(units.max(initial=-1)) + 1, math.prod(tables.shape[1:])))
+    np.add.at(sums, units, tables.reshape(len(tables), sums.shape[1]))
+    return sums
+
+
+def draws(units: int, repeats: int, *, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
     """Yield how often each unit is drawn, for each resample; nothing for fewer than two units."""
     for _ in range(repeats if units > 1 else 0):
         drawn = rng.integers(units, size=units)
         yield np.bincount(drawn, minlength=units).astype(np.float64)
 
 
-def _percentiles(scores: Iterable[float], level: float) -> tuple[float, float] | None:
+def percentiles(scores: Iterable[float], level: float) -> tuple[float, float] | None:
+    """Return the bounds within which a share of the resampled scores lie; None without any.
+
+    Raises:
+        UsageError: If ``level`` is not between 0 and 1.
+    """
     if not 0 < level < 1:
         raise UsageError(
             f"The level of an interval is {level}, not between 0 and 1.",

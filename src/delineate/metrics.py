@@ -46,6 +46,8 @@ class Scores(keras.metrics.Metric):
         threshold: With two classes: foreground from this probability on.
         ignore: The class id that never counts.
         outputs: How many groups of logits the prediction's channels hold; the first one counts.
+        objects: How many channels follow these that say something of objects: they do not count,
+            and the class ids are the first channel of the truth.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class Scores(keras.metrics.Metric):
         threshold: float = 0.5,
         ignore: int = IGNORE,
         outputs: int = 1,
+        objects: int = 0,
     ) -> None:
         super().__init__(name="scores")
         self.classes = classes
-        self.outputs = outputs
+        self.outputs, self.objects = outputs, objects
         self.scores: dict[str, Callable[[Tensor], Tensor]] = {
             name.rpartition(":")[2]: find("metrics", name) for name in names
         }
@@ -71,8 +74,8 @@ class Scores(keras.metrics.Metric):
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Count a batch: class ids (batch, height, width), logits (..., channels)."""
-        truth = ops.cast(y_true, "int32")
-        logits = y_pred[..., : y_pred.shape[-1] // self.outputs]
+        truth = ops.cast(y_true[..., 0] if self.objects else y_true, "int32")
+        logits = y_pred[..., : (y_pred.shape[-1] - self.objects) // self.outputs]
         counted = self.low + self._count(truth, ops.cast(self._decide(logits), "int32"))
         self.high.assign(self.high + ops.right_shift(counted, LOW_BITS))
         self.low.assign(ops.bitwise_and(counted, 2**LOW_BITS - 1))

@@ -24,6 +24,7 @@ from delineate.errors import RecipeError, near_miss, refused_value
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Stride = Literal[2, 4, 8, 16, 32]
+ObjectTarget = Literal["boundary", "distance"]
 Size = tuple[Annotated[int, Field(ge=8, le=16384)], Annotated[int, Field(ge=8, le=16384)]]
 
 # What is done once to each whole image: see normalisation.py.
@@ -54,6 +55,11 @@ class Data(Section):
     )
     crops_per_image: int = Field(
         1, ge=1, le=1000, description="windows drawn from each image per epoch (fit = crop)"
+    )
+    oversample: Share = Field(
+        0.0,
+        description="share of the windows that are laid around a pixel of a class, each class but "
+        "the background equally often (fit = crop)",
     )
     channels: int | None = Field(
         None, ge=1, le=64, description="input channels; unset: as many as the images have"
@@ -112,6 +118,11 @@ class Augment(Section):
     )
     compression: Share = Field(
         0.0, description="share of samples that go through a JPEG of random quality (8 bit only)"
+    )
+    copy_paste: Share = Field(
+        0.0,
+        description="share of windows onto which objects of another image of the same kind are "
+        "pasted (data with objects)",
     )
 
 
@@ -187,6 +198,11 @@ class Model(Section):
     output: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="sigmoid with two classes is one channel in the network"
     )
+    objects: Literal["none", "boundary", "distance", "both"] = Field(
+        "none",
+        description="what the network also says, to tell touching objects apart: where their rims "
+        "are, how far a pixel is from its object's end, or both (data with objects)",
+    )
     input_scale: float | None = Field(
         None,
         gt=0,
@@ -210,6 +226,9 @@ class Loss(Section):
         description="weight of each class, background first; or from the training masks: inverse: "
         "1 / share, root_inverse: its square root, median_frequency: median / share, each share "
         "of those images that have the class",
+    )
+    objects: float = Field(
+        1.0, gt=0, description="weight of what is learnt of objects (model.objects), each"
     )
     label_smoothing: float = Field(
         0.0,
@@ -245,6 +264,37 @@ class Training(Section):
     )
     schedule: Literal["constant", "cosine"] = Field(
         "constant", description="cosine: down to zero over all steps"
+    )
+    warmup: Share = Field(
+        0.0, description="share of all steps over which the learning rate first rises"
+    )
+    clip_norm: float | None = Field(
+        None,
+        gt=0,
+        description="longest gradient, over all weights: a longer one is shortened; unset: none is",
+    )
+    accumulate: int = Field(
+        1, ge=1, le=1024, description="batches whose mean gradient makes one change of the weights"
+    )
+    average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="moving average of the weights, which is then validated, drawn and saved in "
+        "their place: the share of it that each step keeps, such as 0.999; 0: none",
+    )
+    budget: float | None = Field(
+        None,
+        gt=0,
+        description="minutes from the command's beginning to its end: as many steps are made as "
+        "fit, and `epochs` is the most; unset: all epochs",
+    )
+    folds: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="trainings, each of which holds out another part of the images; together they "
+        "make one bundle, whose members' probabilities are averaged; 1: one training",
     )
     metrics: tuple[str, ...] = Field(
         ("accuracy", "mean_iou", "dice"), description="scores followed while training"
@@ -310,9 +360,43 @@ class Evaluation(Section):
 
 
 class Post(Section):
-    """From probabilities to the class mask."""
+    """From the network's output to the class mask and the objects."""
 
     threshold: Share = Field(0.5, description="for two classes: foreground from here on")
+    averaging: Literal["none", "mirror", "flips", "turns"] = Field(
+        "none",
+        description="what is predicted besides, and averaged: mirror: the image left-right; flips: "
+        "both ways, 4 in all; turns: all 8 ways to lay it down",
+    )
+    scales: tuple[Annotated[float, Field(gt=0.1, le=4)], ...] = Field(
+        (), description="the image is predicted at these factors of its size too, and averaged"
+    )
+    smallest_object: int = Field(0, ge=0, description="objects of fewer pixels are background")
+    largest_hole: int = Field(
+        0,
+        ge=0,
+        description="background of up to so many pixels inside one class becomes that class",
+    )
+    largest_only: tuple[Annotated[int, Field(ge=1, le=254)], ...] = Field(
+        (), description="ids of the classes of which only the largest connected part is kept"
+    )
+    objects_by: Literal["connected", "boundary", "distance", "both"] | None = Field(
+        None,
+        description="how touching objects are told apart: by what the network says of them "
+        "(model.objects), or not at all (connected); unset: by all that it says",
+    )
+    seed: Share = Field(
+        0.5, description="an object begins where what the network says of it is above this"
+    )
+    smoothing: float = Field(
+        1.0, ge=0, le=20, description="sigma of the Gaussian that smooths it first, pixels"
+    )
+    smallest_seed: int = Field(1, ge=1, description="beginnings of fewer pixels are none")
+    tune: bool = Field(
+        False,
+        description="search these settings on the validation images when a training ends; what "
+        "gains is kept in the card",
+    )
 
 
 class Runtime(Section):
@@ -322,6 +406,11 @@ class Runtime(Section):
         None, description="unset: the first installed"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the arithmetic")
+    fused: bool = Field(
+        True,
+        description="train with the backend's own kernel for batch normalisation, which is faster; "
+        "what is saved is the same",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="of everything random")
     threads: int | None = Field(None, ge=1, le=1024, description="unset: all cores")
     workers: int = Field(1, ge=0, le=64, description="threads that prepare batches; 0: none")
@@ -393,6 +482,13 @@ class Recipe(Section):
             values.setdefault(section, {})
             values[section][name] = value
         return from_values(values, "the recipe with its overrides")
+
+
+def object_targets_of(model: Model) -> tuple[ObjectTarget, ...]:
+    """Return what a network says of objects, in the order of its channels."""
+    if model.objects == "both":
+        return ("boundary", "distance")
+    return () if model.objects == "none" else (model.objects,)
 
 
 def depth_of(model: Model) -> int:

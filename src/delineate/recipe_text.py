@@ -28,6 +28,32 @@ def parse_settings(settings: Iterable[str]) -> dict[str, object]:
     return values
 
 
+def minutes_of(text: str) -> float:
+    """Return a time in minutes.
+
+    Args:
+        text: Such as "90s", "20m", "1h30m" or "1.5h"; a bare number is of minutes.
+
+    Raises:
+        RecipeError: It is no time, or none at all.
+
+    Example:
+        >>> minutes_of("1h30m"), minutes_of("90s"), minutes_of("20")
+        (90.0, 1.5, 20.0)
+    """
+    found = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m?)?(?:([\d.]+)s)?", text.strip())
+    try:
+        parts = [float(part or 0) for part in found.groups()] if found else []
+    except ValueError:
+        parts = []
+    total = sum(part * factor for part, factor in zip(parts, (60, 1, 1 / 60), strict=False))
+    if not total:
+        raise RecipeError(
+            f"'{text}' is no time.", hint="Write hours, minutes or seconds: 1h30m, 20m or 90s."
+        )
+    return total
+
+
 def write_recipe(recipe: Recipe, *, reasons: Mapping[str, str] | None = None) -> str:
     """Return the recipe as TOML text that :meth:`Recipe.load` reads back to an equal recipe.
 

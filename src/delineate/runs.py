@@ -135,6 +135,10 @@ class Run:
         """In the folder of a refiner's training: the bundle of the network without it."""
         return self.folder / "first"
 
+    def fold(self, number: int) -> "Run":
+        """Return the training of one fold, from 1."""
+        return Run(self.folder / f"fold-{number}")
+
     @property
     def report(self) -> Path:
         """The report as a page."""
@@ -149,6 +153,16 @@ class Run:
     def confusion_matrix(self) -> Path:
         """The confusion matrix as a picture."""
         return self.folder / "confusion_matrix.png"
+
+    @property
+    def review(self) -> Path:
+        """What to look at next, the most urgent first."""
+        return self.folder / "review.csv"
+
+    @property
+    def review_sheet(self) -> Path:
+        """Pictures of the first of it."""
+        return self.folder / "review.png"
 
     def events(self) -> list[dict[str, Any]]:
         """Return the journal's lines; a damaged line ends it."""

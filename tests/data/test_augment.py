@@ -31,7 +31,7 @@ def discs(height, width, channels=3, dtype=np.uint8, spacing=40):
 
 def augmented(parts, size, settings, seed, fit="crop", classes=2):
     rng = np.random.default_rng(seed)
-    return augment_window(*parts, size=size, fit=fit, classes=classes, settings=settings, rng=rng)
+    return augment_window(parts, size=size, fit=fit, classes=classes, settings=settings, rng=rng)
 
 
 def dihedral(array):

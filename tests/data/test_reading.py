@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from delineate.data.reading import decode, merge_objects
-from delineate.data.records import Record, Sample
+from delineate.data.records import Record, RunLengths, Sample
+from delineate.decoding.run_lengths import encode
 from delineate.errors import DataError, ImageError
 
 
@@ -246,3 +247,52 @@ def test_a_colour_picture_holds_no_numbers_of_objects(tmp_path):
     mask = write(tmp_path / "mask.png", noise(2, 3, 3, seed=1))
     with pytest.raises(DataError, match="is a colour picture, not a number for each object"):
         decode(Record("x", (image,), (mask,), "numbers"))
+
+
+def rows_of(folder, runs, image_size=(12, 20), said=None):
+    image = write(folder / "image.png", noise(*image_size, 3))
+    rows = RunLengths(folder / "runs.csv", tuple(range(3, 3 + len(runs))), tuple(runs), said)
+    return Record("x", (image,), (), "run-lengths", run_lengths=rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_run_lengths_are_merged_as_files_of_one_object_are(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    masks = [(rng.random((12, 20)) < 0.1).astype(np.uint8) for _ in range(5)]
+    files = decode(objects_of(tmp_path / "files", masks))
+    runs = [text for mask in masks for text in encode(mask)]
+    found = decode(rows_of(tmp_path / "rows", runs, said=(12, 20)))
+    np.testing.assert_array_equal(found.instances, files.instances)
+    np.testing.assert_array_equal(found.labels, files.labels)
+    assert found.facts == files.facts
+    assert (found.instances.dtype, found.labels.dtype) == (np.int32, np.uint8)
+    assert found.facts.overlap > 0
+
+
+def test_an_image_with_an_empty_row_is_all_background(tmp_path):
+    found = decode(rows_of(tmp_path, [""]))
+    assert (found.facts.objects, found.facts.values) == (0, {0: 240})
+
+
+def test_a_damaged_row_is_named_with_its_table_and_line(tmp_path):
+    with pytest.raises(ImageError, match=r"runs\.csv, line 4 has 3 values"):
+        decode(rows_of(tmp_path, ["1 3", "5 1 7"]))
+    with pytest.raises(
+        ImageError, match=r"runs\.csv, line 3: the run '239 3' ends outside .*12×20"
+    ):
+        decode(rows_of(tmp_path, ["239 3"]))
+
+
+def test_an_image_of_another_size_than_its_table_says_is_named_with_both_sizes(tmp_path):
+    with pytest.raises(
+        DataError, match=r"line 3: .*12×21 pixels .*image\.png is 12×20\.$"
+    ) as caught:
+        decode(rows_of(tmp_path, ["1 3"], said=(12, 21)))
+    assert not isinstance(caught.value, ImageError)
+    with pytest.raises(DataError, match="It looks turned or transposed"):
+        decode(rows_of(tmp_path, ["1 3"], said=(20, 12)))
+
+
+def test_a_record_of_run_lengths_without_rows_is_refused(tmp_path):
+    with pytest.raises(DataError, match="x has no run lengths"):
+        decode(replace(rows_of(tmp_path, ["1 3"]), run_lengths=None))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from delineate.data.records import Facts, Record, Sample, Unpaired
+from delineate.data.records import Facts, Record, RunLengths, Sample, Unpaired
 
 
 def sample(**changes):
@@ -47,6 +47,29 @@ def test_names_and_splits_do_not_change_the_hash_and_each_byte_does(tmp_path):
     image.write_bytes(b"a")
     mask.write_bytes(b"bc")
     assert record.content_hash(sha256) != before
+
+
+def test_the_hash_of_run_lengths_follows_the_records_own_rows_and_size_alone(tmp_path):
+    image, other = tmp_path / "image", tmp_path / "other"
+    image.write_bytes(b"ab")
+    other.write_bytes(b"c")
+
+    def hash_of(*runs, table="a.csv", first=2, size=None, path=image):
+        lines = tuple(range(first, first + len(runs)))
+        rows = RunLengths(Path(table), lines, runs, size)
+        return Record("x", (path,), (), "run-lengths", run_lengths=rows).content_hash(sha256)
+
+    assert hash_of("1 2", table="b.csv", first=9) == hash_of("1 2")
+    changed = [
+        hash_of("1 2", "5 1"),
+        hash_of("5 1", "1 2"),
+        hash_of("1 2 5 1"),
+        hash_of(""),
+        hash_of("1 2", size=(4, 6)),
+        hash_of("1 2", path=other),
+        Record("x", (image,), ()).content_hash(sha256),
+    ]
+    assert len({hash_of("1 2"), *changed}) == 8
 
 
 def test_the_hash_of_arrays_follows_their_values_types_shapes_and_objects():

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 
 from delineate.data.dataset import Dataset
-from delineate.evaluation.describe import (
-    HEADLINE,
-    NORMALISED,
-    OBJECTS,
-    SCORES,
-    Evaluated,
-    describe,
-    triptych,
-)
+from delineate.evaluation.describe import NORMALISED, Evaluated, describe, triptych
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tally import BINS, histogram_of, score_image, summarise_images
+from delineate.evaluation.wording import HEADLINE, OBJECTS, SCORES
 from delineate.instance_scores import mean_instance_scores
 from delineate.normalisation import KINDS
 from delineate.page import render
@@ -101,6 +94,7 @@ def test_scores_come_first_then_images_then_training_and_network(report):
         "Scores",
         "Worst images",
         "Best images",
+        "Look at these first",
         "Samples",
         "What the network sees",
         "Training",
@@ -113,7 +107,7 @@ def test_scores_come_first_then_images_then_training_and_network(report):
 
 def test_every_picture_is_a_png_and_says_how_to_read_it(report):
     pictures = [picture for item in report.sections for picture in item.pictures]
-    assert len(pictures) == 10
+    assert len(pictures) == 11
     for picture in pictures:
         assert picture.png[1:4] == b"PNG"
         assert picture.caption.endswith(".")
@@ -154,8 +148,12 @@ def test_scores_of_objects_have_a_table_where_there_are_any(predictor, data, rep
     assert [item.title for item in section(report, "Scores").tables] == ["Scores", "Classes"]
     outcome = evaluated(predictor, data, "test")
     outcome.values["instances"] = {"ap50": 0.5, "unheard_of": 1.0}
+    outcome.values["intervals"] = outcome.values["intervals"] | {"ap50": [0.25, 0.75]}
     found = table(describe(outcome, (), cases=0), "Scores", "Objects")
-    assert found.rows == (("AP at IoU 0.5", 0.5, OBJECTS["ap50"][1]), ("unheard_of", 1.0, ""))
+    assert found.rows == (
+        ("AP at IoU 0.5", 0.5, 0.25, 0.75, OBJECTS["ap50"][1]),
+        ("unheard_of", 1.0, None, None, ""),
+    )
 
 
 @pytest.mark.parametrize(
@@ -290,6 +288,26 @@ def test_names_from_files_are_escaped_on_the_page(run, data):
     odd = Dataset.from_arrays([image], [mask], name="<script>x</script>")
     page = render(evaluate(run.best, odd))
     assert "<script>" not in page
+
+
+def test_kinds_and_a_comparison_stand_below_the_scores_where_there_are_any(predictor, data):
+    outcome = evaluated(predictor, data, "test")
+    assert titles(describe(outcome, (), cases=0))[1] == "Samples"
+    scores = {"dice_per_image": 0.5, "iou_per_image": 0.4, "mean_iou": 0.6, "intervals": {}}
+    outcome.values["kinds"] = [{"kind": "dark", "images": 3, **scores}] * 2
+    outcome.values["compare"] = {"run": "other", "seen": {"train": 1}, "scores": {}}
+    found = describe(outcome, (), cases=0)
+    assert titles(found)[:3] == ["Scores", "Kinds of picture", "Compared with another"]
+    assert [item.code for item in found.findings] == ["compared-on-trained"]
+
+
+def test_the_note_says_whether_images_or_groups_were_resampled(predictor, data):
+    outcome = evaluated(predictor, data, "test")
+    note = table(describe(outcome, (), cases=0), "Scores", "Scores").note
+    assert "(bootstrap over the images)" in note
+    outcome.values["bootstrap"] = {"over": "groups", "units": 3}
+    note = table(describe(outcome, (), cases=0), "Scores", "Scores").note
+    assert "(bootstrap over the 3 groups of images)" in note
 
 
 def test_every_normalisation_is_explained():

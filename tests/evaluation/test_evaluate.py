@@ -184,6 +184,8 @@ def test_the_report_is_written_elsewhere_where_asked_for(tmp_path, run, data, re
         "confusion_matrix.png",
         "report.html",
         "report.json",
+        "review.csv",
+        "review.png",
     ]
     assert run.report.stat().st_mtime_ns == before
 

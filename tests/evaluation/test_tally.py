@@ -1,11 +1,14 @@
 """The scores image by image, and together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from delineate.data.records import Sample
+from delineate.data.records import Record, Sample
 from delineate.evaluation.tally import (
     BINS,
+    groups_of,
     histogram_of,
     mean_of,
     score_image,
@@ -102,6 +105,43 @@ def test_the_intervals_come_from_the_seed():
         summarise_images(images, histogram, NAMES, seed=seed)["intervals"] for seed in (0, 0, 1)
     )
     assert first == same != other
+
+
+def test_objects_have_intervals_like_all_other_scores():
+    masks = np.random.default_rng(1).integers(0, 2, (2, 8, 1, 30))
+    images = [
+        score_image(sample(truth, np.arange(1, 31) * truth), prediction(found), classes=2)
+        for truth, found in zip(*masks, strict=True)
+    ]
+    values = summary(*images)
+    for key, value in values["instances"].items():
+        low, high = values["intervals"][key]
+        assert low <= value <= high
+    assert values["bootstrap"] == {"over": "images", "units": 8}
+
+
+def test_groups_of_images_are_resampled_as_wholes():
+    masks = np.random.default_rng(2).integers(0, 2, (2, 6, 1, 30))
+    images = [score(truth, found) for truth, found in zip(*masks, strict=True)]
+
+    def summed(groups):
+        return summarise_images(images, np.zeros((BINS, 3)), NAMES, groups=groups)
+
+    assert summed(list("abcdef"))["intervals"] == summed(None)["intervals"]
+    assert summed(list("abcdef"))["bootstrap"] == {"over": "groups", "units": 6}
+    pairs, one = summed(list("aabbcc")), summed(list("aaaaaa"))
+    assert pairs["intervals"].keys() == summed(None)["intervals"].keys()
+    assert pairs["intervals"] != summed(None)["intervals"]
+    assert one["intervals"] == {}
+
+
+def test_an_image_without_a_group_is_a_group_of_its_own():
+    records = [Record(name, (), ()) for name in ("a", "b", "c", "d")]
+    assert groups_of(records) is None
+    grouped = [replace(records[0], group="d"), replace(records[1], group="d"), *records[2:]]
+    found = groups_of(grouped)
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
 
 
 def test_a_mean_of_nothing_is_nothing():

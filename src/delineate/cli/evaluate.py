@@ -33,6 +33,10 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="train, validation or test; unset: the unseen part.")
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Score another run on the same images, and compare."),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option(help="Write the report here; unset: to the run.")
     ] = None,
@@ -45,7 +49,12 @@ def evaluate(
         from delineate.evaluation.evaluate import evaluate as run_evaluation
 
         report = run_evaluation(
-            run, Dataset.open(data), split=split, to=to, progress=progress_of("scoring")
+            run,
+            Dataset.open(data),
+            split=split,
+            compare=compare,
+            to=to,
+            progress=progress_of("scoring"),
         )
         values = report.to_json()
         put(values, as_json=as_json, text=_text(values))
@@ -65,7 +74,29 @@ def _text(values: dict[str, Any]) -> str:
         parts.append(_refiner_text(values["refiner"]))
     if "instances" in values:
         parts.append(table([values["instances"]]))
+    if "kinds" in values:
+        parts.append(table([_kind_row(kind) for kind in values["kinds"]]))
+    if "compare" in values:
+        parts.append(_compared_text(values["compare"]))
+    parts += [f"{found['level']}: {found['message']}" for found in values["findings"]]
     return "\n\n".join(parts)
+
+
+def _kind_row(kind: dict[str, Any]) -> dict[str, Any]:
+    low, high = kind["intervals"].get("dice_per_image", (None, None))
+    columns = ("kind", "images", "dice_per_image", "iou_per_image", "mean_iou")
+    shown = {column: kind[column] for column in columns[:3]} | {"from": low, "to": high}
+    return shown | {column: kind[column] for column in columns[3:]}
+
+
+def _compared_text(compared: dict[str, Any]) -> str:
+    columns = ("here", "there", "difference")
+    rows = []
+    for name, scores in compared["scores"].items():
+        low, high = scores["interval"] or (None, None)
+        row = {"score": name, **{column: scores[column] for column in columns}}
+        rows.append(row | {"from": low, "to": high, "p": scores["p_value"]})
+    return f"compared with {compared['run']}\n{table(rows)}"
 
 
 def _refiner_text(found: dict[str, Any]) -> str:

@@ -9,6 +9,10 @@ Json = Annotated[bool, typer.Option("--json", help="Give one JSON object on stdo
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error came from.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="The folder of the data set.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a bundle.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="How long it may take: 90s, 20m, 1h30m; 20: minutes."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Replace a setting of the recipe."),

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.cli.options import Data, Json, Settings, Traceback
+from delineate.cli.options import Budget, Data, Json, Settings, Traceback
 from delineate.cli.output import errors_told, progress_of, put, say
+
+PLANNED = "plan"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,9 +19,14 @@ def add_to(app: typer.Typer) -> None:
 def train(
     data: Data,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A shipped recipe or a TOML file.")
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A shipped recipe or a TOML file; unset: a plan."),
     ] = None,
     settings: Settings = None,
+    budget: Budget = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Train so many times, each holding out another part.")
+    ] = None,
     to: Annotated[
         Path | None, typer.Option(help="The run folder; unset: a new one in runs/.")
     ] = None,
@@ -30,19 +37,25 @@ def train(
     """Train a model. Ctrl-C ends it with everything saved; --resume goes on exactly."""
     with errors_told(trace=traceback):
         from delineate.errors import UsageError
+        from delineate.recipe_text import minutes_of, parse_settings
 
-        if resume and (recipe or settings or to is None):
+        if resume and (recipe or settings or budget or folds or to is None):
             raise UsageError(
                 "--resume takes the recipe that the run was begun with.",
-                hint="Pass --to RUN --resume, without --recipe and --set.",
+                hint="Pass --to RUN --resume, without --recipe, --set, --budget and --folds.",
             )
-        _train(data, recipe, settings or [], to, resume=resume, as_json=as_json)
+        said = parse_settings(settings or [])
+        if budget is not None:
+            said["training.budget"] = minutes_of(budget)
+        if folds is not None:
+            said["training.folds"] = folds
+        _train(data, recipe, said, to, resume=resume, as_json=as_json)
 
 
 def _train(
     data: Path,
     recipe: str | None,
-    settings: list[str],
+    settings: dict[str, object],
     to: Path | None,
     *,
     resume: bool,
@@ -51,14 +64,14 @@ def _train(
     from delineate.backend import choose_backend
     from delineate.data.dataset import Dataset
     from delineate.recipe import Recipe
-    from delineate.recipe_text import parse_settings
     from delineate.runs import Run, next_folder
 
-    source = Run.open(to).recipe if resume and to is not None else recipe or "unet"
-    chosen = Recipe.load(source).override(parse_settings(settings))
+    source = Run.open(to).recipe if resume and to is not None else recipe
+    base = Recipe() if source is None else Recipe.load(source)
+    chosen = base.override(settings)
     dataset = Dataset.open(data, cache=chosen.data.cache)
     dataset.require_pairs()
-    folder = to or next_folder(dataset.name, Path(source).stem)
+    folder = to or next_folder(dataset.name, Path(source or PLANNED).stem)
     if not resume:
         Run.refuse_existing(folder)
     choose_backend(chosen.runtime.backend)
@@ -66,16 +79,18 @@ def _train(
     if not resume:
         heading.append(f"what the network sees: {Run(folder).batch}")
     from delineate.cli.progress import Display
+    from delineate.planning.plan import plan
     from delineate.training.train import train as run_training
 
+    reading = progress_of("reading")
     try:
         run = run_training(
             dataset,
-            chosen,
+            chosen if source is not None else plan(dataset, settings=settings, progress=reading),
             to=folder,
             resume=resume,
             watch=Display(heading).show,
-            progress=progress_of("reading"),
+            progress=reading,
             download=progress_of("downloading weights: bytes"),
         )
     except KeyboardInterrupt:

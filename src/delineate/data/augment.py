@@ -13,6 +13,7 @@ from delineate.data.windows import (
     Size,
     Turn,
     checked_parts,
+    corner_bounds,
     cut_parts,
     mask_size,
     plain_window,
@@ -26,15 +27,14 @@ __all__ = ["augment_window", "plain_window"]
 
 
 def augment_window(
-    image: np.ndarray,
-    mask: np.ndarray,
-    instances: np.ndarray | None,
+    parts: Parts,
     *,
     size: Size,
     fit: str,
     classes: int,
     settings: Augment,
     rng: np.random.Generator,
+    around: tuple[int, int] | None = None,
 ) -> Parts:
     """Return a random window of a sample; image, mask and instances stay aligned.
 
@@ -43,14 +43,16 @@ def augment_window(
     it that is left by a zoom. What lies outside the image is its reflection, ignored in the mask.
 
     Args:
-        image: (height, width, channels) uint8 or uint16.
-        mask: (height, width) uint8 or uint16 class ids; the largest value (255, 65535) = ignore.
-        instances: (height, width) int32 object ids, 0 = none; or None.
+        parts: The sample: image (height, width, channels) uint8 or uint16; mask (height, width)
+            uint8 or uint16 class ids, the largest value (255, 65535) = ignore; instances (height,
+            width) int32 object ids, 0 = none, or None.
         size: (height, width) of the window in pixels.
         fit: ``"crop"``: at native resolution; ``"resize"``: the whole image at ``size``.
         classes: Number of classes, background included; needed where a mask shrinks.
         settings: The shares and bounds of the random changes; intensities are not touched.
         rng: All randomness comes from here.
+        around: (row, column) of a pixel that is to lie in the window; a rotation may turn it out.
+            None: the window may lie anywhere.
 
     Returns:
         New arrays of the same kinds, each ``size`` high and wide.
@@ -61,22 +63,29 @@ def augment_window(
     Example:
         >>> image, mask = np.zeros((40, 50, 3), np.uint8), np.zeros((40, 50), np.uint8)
         >>> window, labels, _ = augment_window(
-        ...     image, mask, None, size=(32, 16), fit="crop", classes=2,
+        ...     (image, mask, None), size=(32, 16), fit="crop", classes=2,
         ...     settings=Augment(rotation=20), rng=np.random.default_rng(0),
         ... )
         >>> window.shape, labels.shape
         ((32, 16, 3), (32, 16))
     """
-    parts = checked_parts(image, mask, instances)
+    parts = checked_parts(*parts)
+    mask = parts[1]
     turn = _draw_turn(settings, rng)
     window = turn.before(size)
     if draws_warp(settings, rng):
         native = window if fit == "crop" else mask_size(mask)
-        warp = draw_warp(mask_size(mask), native, turn, size, settings=settings, rng=rng)
+        warp = draw_warp(
+            mask_size(mask), native, turn, size, settings=settings, rng=rng, around=around
+        )
         return warp_parts(parts, warp, classes)
     if fit == "crop":
-        spare = spare_pixels(mask, window)
-        row, column = (int(rng.integers(min(0, free), max(0, free) + 1)) for free in spare)
+        row, column = (
+            int(rng.integers(int(low), int(high) + 1))
+            for low, high in map(
+                corner_bounds, spare_pixels(mask, window), window, around or (None, None)
+            )
+        )
         moved = cut_parts(parts, (row, column), window)
     else:
         moved = resize_parts(parts, window, classes)

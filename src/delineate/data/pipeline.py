@@ -11,10 +11,14 @@ from typing import Protocol
 
 import numpy as np
 
-from delineate.data.augment import augment_window, plain_window
+from delineate.data.augment import augment_window
 from delineate.data.classes import IGNORE
 from delineate.data.colour import alter_intensity
+from delineate.data.copy_paste import paste_objects
 from delineate.data.dataset import Dataset
+from delineate.data.object_targets import with_objects
+from delineate.data.shares import pixels_of_classes
+from delineate.data.windows import Parts, checked_parts, resize_parts
 from delineate.errors import DataError
 from delineate.normalisation import Correction, correction
 from delineate.recipe import Augment
@@ -33,7 +37,11 @@ class Windows(Protocol):
         ...
 
     def window(self, epoch: int, index: int) -> Window:
-        """Return one image (height, width, channels) and its mask (height, width) uint8."""
+        """Return one image (height, width, channels) and what is to be learnt of it, uint8.
+
+        That is its mask (height, width); or (height, width, 1 + targets) where objects are learnt
+        too: see :func:`~delineate.data.object_targets.with_objects`.
+        """
         ...
 
     def name(self, index: int) -> str:
@@ -58,8 +66,8 @@ class Inputs:
     normalise: str = "none"
     corrections: dict[int, Correction] = field(default_factory=dict, repr=False, compare=False)
 
-    def load(self, index: int) -> tuple[np.ndarray, np.ndarray, Correction]:
-        """Return an image with the network's channels, its mask, and what normalises the image.
+    def load(self, index: int) -> tuple[Parts, Correction]:
+        """Return an image with the network's channels, mask, instances; what normalises the image.
 
         Each pixel is normalised by itself, so this may be done to any part of the image.
 
@@ -70,7 +78,7 @@ class Inputs:
         image = adapt_channels(sample.image, self.channels, sample.name)
         if index not in self.corrections:
             self.corrections[index] = correction(image, self.normalise)
-        return image, sample.mask, self.corrections[index]
+        return (image, sample.mask, sample.instances), self.corrections[index]
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,10 @@ class TrainingWindows:
         seed: Of everything random.
         per_image: Windows drawn from each image in an epoch.
         normalise: The kind of normalisation, done to the whole image before anything else.
+        oversample: Share of the windows that are laid around a pixel of a class; see ``_place``.
+        kinds: The kind of picture that each sample is; objects are pasted within a kind. Empty:
+            all are of one kind.
+        targets: What is learnt of objects.
     """
 
     dataset: Dataset
@@ -96,6 +108,9 @@ class TrainingWindows:
     seed: int
     per_image: int = 1
     normalise: str = "none"
+    oversample: float = 0.0
+    kinds: tuple[int, ...] = ()
+    targets: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of windows in an epoch."""
@@ -104,26 +119,64 @@ class TrainingWindows:
     def window(self, epoch: int, index: int) -> Window:
         """Return the window that (seed, epoch, index) gives."""
         rng = np.random.default_rng([self.seed, epoch, index])
-        image, mask, normalised = self._inputs.load(index % len(self.dataset))
-        image, mask, _ = augment_window(
-            normalised(image),
-            mask,
-            None,
+        number, wanted = self._place(index % len(self.dataset), rng)
+        parts = self._drawn(number, wanted, rng)
+        if self.augment.copy_paste and rng.random() < self.augment.copy_paste:
+            donor = int(rng.choice(self._alike[number]))
+            parts = paste_objects(parts, self._drawn(donor, None, rng), rng)
+        image, mask, instances = parts
+        image = alter_intensity(image, self.augment, rng)
+        return image, with_objects(mask, instances, self.targets)
+
+    def name(self, index: int) -> str:
+        """Return the name of the sample that a window is of, where it is not drawn by class."""
+        return self.dataset.records[index % len(self.dataset)].name
+
+    def _place(self, number: int, rng: np.random.Generator) -> tuple[int, int | None]:
+        """Return the image of a window, and the class around a pixel of which it is laid, or None.
+
+        For a share of the windows the class is drawn first, each but the background equally often,
+        then an image that has it: after Isensee et al., nnU-Net, Nature Methods 2021, who draw the
+        class among those of the image.
+        """
+        if not self.oversample or rng.random() >= self.oversample or not self._holders:
+            return number, None
+        wanted = int(rng.choice(list(self._holders)))
+        return int(rng.choice(self._holders[wanted])), wanted
+
+    def _drawn(self, number: int, wanted: int | None, rng: np.random.Generator) -> Parts:
+        """Return a random window of an image, its mask and, where they are used, its objects."""
+        (image, mask, instances), normalised = self._inputs.load(number)
+        if not (self.targets or self.augment.copy_paste):
+            instances = None
+        return augment_window(
+            (normalised(image), mask, instances),
             size=self.size,
             fit=self.fit,
             classes=len(self.dataset.classes),
             settings=self.augment,
             rng=rng,
+            around=None if wanted is None else _pixel_of(mask, wanted, rng),
         )
-        return alter_intensity(image, self.augment, rng), mask
-
-    def name(self, index: int) -> str:
-        """Return the name of the sample that a window is of."""
-        return self.dataset.records[index % len(self.dataset)].name
 
     @cached_property
     def _inputs(self) -> Inputs:
         return Inputs(self.dataset, self.channels, self.normalise)
+
+    @cached_property
+    def _holders(self) -> dict[int, np.ndarray]:
+        """The images that hold each class but the background, without the classes in none."""
+        found = {
+            number: np.flatnonzero(pixels)
+            for number, pixels in enumerate(pixels_of_classes(self.dataset).T)
+        }
+        return {number: images for number, images in found.items() if number and len(images)}
+
+    @cached_property
+    def _alike(self) -> list[np.ndarray]:
+        """The images of the kind of each image, itself among them."""
+        kinds = np.array(self.kinds or [0] * len(self.dataset))
+        return [np.flatnonzero(kinds == kind) for kind in kinds]
 
 
 @dataclass(frozen=True)
@@ -136,6 +189,7 @@ class ValidationWindows:
         fit: "crop" or "resize".
         channels: Channels of each window.
         normalise: The kind of normalisation, measured on the whole image.
+        targets: What is learnt of objects.
     """
 
     dataset: Dataset
@@ -143,6 +197,7 @@ class ValidationWindows:
     fit: str
     channels: int
     normalise: str = "none"
+    targets: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -151,27 +206,31 @@ class ValidationWindows:
     def window(self, epoch: int, index: int) -> Window:
         """Return a window, the same in each epoch; outside the image the mask is ignore."""
         number, row, column = self._places[index]
-        image, mask, normalised = self._inputs.load(number)
+        (image, mask, instances), normalised = self._inputs.load(number)
+        instances = instances if self.targets else None
         if self.fit == "resize":
-            return self._resized(normalised(image), mask)
-        height, width = self.size
-        part = np.s_[row : row + height, column : column + width]
-        image, mask = normalised(image[part]), mask[part]
-        missing = ((0, height - mask.shape[0]), (0, width - mask.shape[1]))
-        return (
-            np.pad(image, (*missing, (0, 0)), mode="edge"),
-            np.pad(mask, missing, constant_values=IGNORE),
+            parts = checked_parts(normalised(image), mask, instances)
+            image, mask, instances = resize_parts(parts, self.size, len(self.dataset.classes))
+            return image, with_objects(mask, instances, self.targets)
+        part = np.s_[row : row + self.size[0], column : column + self.size[1]]
+        mask = self._filled(mask[part], IGNORE)
+        if instances is not None:
+            instances = self._filled(instances[part], 0)
+        return self._filled(normalised(image[part]), None), with_objects(
+            mask, instances, self.targets
         )
 
     def name(self, index: int) -> str:
         """Return the name of the sample that a window is of."""
         return self.dataset.records[self._places[index][0]].name
 
-    def _resized(self, image: np.ndarray, mask: np.ndarray) -> Window:
-        image, mask, _ = plain_window(
-            image, mask, None, size=self.size, fit="resize", classes=len(self.dataset.classes)
-        )
-        return image, mask
+    def _filled(self, array: np.ndarray, value: int | None) -> np.ndarray:
+        """Return a part of an array, filled up to a window below and right; None: by its edge."""
+        missing = [(0, whole - side) for whole, side in zip(self.size, array.shape, strict=False)]
+        missing += [(0, 0)] * (array.ndim - 2)
+        if value is None:
+            return np.pad(array, missing, mode="edge")
+        return np.pad(array, missing, constant_values=value)
 
     @cached_property
     def _inputs(self) -> Inputs:
@@ -188,6 +247,13 @@ class ValidationWindows:
             for row in range(0, facts.size[0], height)
             for column in range(0, facts.size[1], width)
         ]
+
+
+def _pixel_of(mask: np.ndarray, wanted: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return (row, column) of a random pixel of a class that a mask holds."""
+    places = np.flatnonzero(mask == wanted)
+    row, column = divmod(int(places[rng.integers(len(places))]), mask.shape[1])
+    return row, column
 
 
 def adapt_channels(image: np.ndarray, channels: int, name: str) -> np.ndarray:
@@ -226,7 +292,7 @@ def require_channels(found: int, channels: int, name: str) -> None:
 
 
 def stack(windows: Sequence[Window]) -> Window:
-    """Return windows as one batch: float32 (batch, height, width, channels), int32 masks."""
+    """Return windows as one batch: float32 (batch, height, width, channels), int32 targets."""
     images = np.stack([image for image, _ in windows]).astype(np.float32)
     masks = np.stack([mask for _, mask in windows]).astype(np.int32)
     return images, masks

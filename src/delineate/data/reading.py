@@ -8,6 +8,7 @@ import numpy as np
 
 from delineate.data.describing.description import COLOUR
 from delineate.data.records import Facts, MaskParts, Record
+from delineate.decoding import run_lengths
 from delineate.errors import DataError
 from delineate.imaging import Labels, read_image, read_labels, read_one_hot
 
@@ -21,8 +22,9 @@ class Decoded:
     Attributes:
         image: (height, width, channels) uint8 or uint16.
         labels: (height, width) uint8 or uint16, the mask's stored values; indices into
-            ``facts.colours`` for a mask stored as a colour picture; 0 and 1 where each mask file
-            is one object; class ids where each is one class, or has a channel for each.
+            ``facts.colours`` for a mask stored as a colour picture; 0 and 1 where each mask file,
+            or each row of run lengths, is one object; class ids where each is one class, or has a
+            channel for each.
         instances: (height, width) int32, or None.
         facts: What these pixels are.
     """
@@ -37,7 +39,8 @@ def decode(record: Record) -> Decoded:
     """Return a record's pixels.
 
     Raises:
-        ImageError: A file is no image, truncated or of a kind that is not read.
+        ImageError: A file is no image, truncated or of a kind that is not read; or run lengths are
+            no such numbers, or lie outside the image.
         DataError: The sizes of the image and a mask, or of the files of its channels, differ.
     """
     if record.arrays is not None:
@@ -115,12 +118,18 @@ def _read_classes(record: Record, image: np.ndarray) -> Decoded:
     return _with_facts(image, table[merged], None, overlap)
 
 
+def _read_run_lengths(record: Record, image: np.ndarray) -> Decoded:
+    instances, overlap = merge_run_lengths(record, _size(image))
+    return _with_facts(image, (instances > 0).astype(np.uint8), instances, overlap)
+
+
 _READERS: dict[MaskParts, Callable[[Record, np.ndarray], Decoded]] = {
     "whole": _read_whole,
     "objects": _read_objects,
     "classes": _read_classes,
     "one-hot": _read_one_hot,
     "numbers": _read_numbers,
+    "run-lengths": _read_run_lengths,
 }
 
 
@@ -150,6 +159,38 @@ def merge_objects(record: Record, size: Size) -> tuple[np.ndarray, int]:
         overlap += int(np.count_nonzero(instances[box][inside]))
         instances[box][inside] = number + 1
     return instances, overlap
+
+
+def merge_run_lengths(record: Record, size: Size) -> tuple[np.ndarray, int]:
+    """Return one label image of all rows of a table, and how many pixels belong to several of them.
+
+    They are numbered and merged as :func:`merge_objects` does with files.
+
+    Args:
+        record: A record whose objects are rows of a table.
+        size: (height, width) of its image in pixels.
+
+    Returns:
+        (height, width) int32, 0 = none, and the number of overlapping pixels.
+
+    Raises:
+        ImageError: A row is damaged, or lies outside the image.
+        DataError: The record has no rows, or they are of an image of another size.
+    """
+    rows = record.run_lengths
+    if rows is None:
+        raise DataError(
+            f"{record.name} has no run lengths.", hint="Give the record rows of a table."
+        )
+    if rows.size is not None and rows.size != size:
+        raise DataError(
+            f"{rows.table}, line {rows.lines[0]}: the image should be {_spell(rows.size)} pixels "
+            f"(height×width), and {record.images[0]} is {_spell(size)}."
+            f"{_turned(rows.size, size)}",
+            hint="Give the image in the size that the table says, or correct the table.",
+        )
+    origins = [f"{rows.table}, line {line}" for line in rows.lines]
+    return run_lengths.decode(rows.runs, size, origins=origins)
 
 
 def _inside(found: Labels) -> np.ndarray:
@@ -188,10 +229,18 @@ def _size(array: np.ndarray) -> Size:
 
 
 def _same_size(record: Record, number: int, labels: np.ndarray, size: Size) -> None:
-    if labels.shape != size:
-        turned = " It looks turned or transposed." if labels.shape == size[::-1] else ""
+    found = _size(labels)
+    if found != size:
         raise DataError(
-            f"The mask {record.masks[number]} is {labels.shape[0]}×{labels.shape[1]} pixels (height"
-            f"×width), its image {record.images[0]} is {size[0]}×{size[1]}.{turned}",
+            f"The mask {record.masks[number]} is {_spell(found)} pixels (height×width), its image "
+            f"{record.images[0]} is {_spell(size)}.{_turned(found, size)}",
             hint="Store each mask at its image's size.",
         )
+
+
+def _spell(size: Size) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+def _turned(found: Size, size: Size) -> str:
+    return " It looks turned or transposed." if found == size[::-1] else ""

@@ -11,7 +11,7 @@ import numpy as np
 from delineate.data.describing.description import NOTHING_SAID, Description
 
 SPLITS = ("train", "validation", "test")
-MaskParts = Literal["whole", "objects", "classes", "one-hot", "numbers"]
+MaskParts = Literal["whole", "objects", "classes", "one-hot", "numbers", "run-lengths"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,24 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class RunLengths:
+    """The objects of one image, as the rows of a table have them; no number is read.
+
+    Attributes:
+        table: The table's file.
+        lines: The line of each row.
+        runs: The runs of each row, as :mod:`delineate.decoding.run_lengths` explains them; an
+            empty text is a row without an object.
+        size: (height, width) in pixels that the table gives the image; None where it says nothing.
+    """
+
+    table: Path
+    lines: tuple[int, ...]
+    runs: tuple[str, ...] = field(repr=False)
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Record:
     """Where one sample is stored; nothing is read.
 
@@ -46,12 +64,13 @@ class Record:
         masks: The mask's file or files.
         parts: What each mask file holds: "whole": the classes of all pixels; "objects": one object;
             "classes": one class; "one-hot": a channel for each class; "numbers": a number for each
-            object.
+            object. "run-lengths": there is no file, the objects are rows of a table.
         ids: The class id of each mask file where it holds one class.
         split: "train", "validation", "test", or None where the data says nothing.
         group: What it must not be separated from: its patient, slide or video; None: it stands
             alone.
         arrays: The sample itself, where it is in memory.
+        run_lengths: The objects, where a table has them.
     """
 
     name: str
@@ -62,6 +81,7 @@ class Record:
     split: str | None = None
     group: str | None = None
     arrays: Sample | None = field(default=None, repr=False)
+    run_lengths: RunLengths | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -70,6 +90,8 @@ class Record:
 
     def content_hash(self, hash_of: Callable[[Path], str]) -> str:
         """Return the SHA-256 of the image's and the masks' content, in hexadecimal.
+
+        Of a table of many images only the record's own rows count.
 
         Args:
             hash_of: Returns the SHA-256 of a file's content, in hexadecimal.
@@ -85,6 +107,9 @@ class Record:
                     digest.update(np.ascontiguousarray(array).data)
         for path in self.files:
             digest.update(bytes.fromhex(hash_of(path)))
+        if self.run_lengths is not None:
+            rows = "\n".join(self.run_lengths.runs)
+            digest.update(f"{self.run_lengths.size}\n{rows}".encode())
         return digest.hexdigest()
 
 

@@ -1,9 +1,13 @@
 """How many pixels each class has in each image."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 import numpy as np
 
-from delineate.data.checking.rules.values import class_pixels
+from delineate.data.classes import IGNORE, Encoding
 from delineate.data.dataset import Dataset
+from delineate.data.records import Facts
 
 
 def pixels_of_classes(dataset: Dataset) -> np.ndarray:
@@ -29,3 +33,19 @@ def pixels_of_classes(dataset: Dataset) -> np.ndarray:
     found = [class_pixels([facts], dataset.encoding) for facts in dataset.facts]
     rows = [[pixels[number] for number in classes] for pixels in found]
     return np.array(rows, np.int64).reshape(len(rows), len(classes))
+
+
+def stored_values(facts: Iterable[Facts]) -> Counter[int]:
+    """Return the pixels of each stored value."""
+    pixels: Counter[int] = Counter()
+    for fact in facts:
+        pixels.update(fact.values)
+    return pixels
+
+
+def class_pixels(facts: Iterable[Facts], encoding: Encoding) -> Counter[int]:
+    """Return the pixels of each class, and of ignore."""
+    pixels: Counter[int] = Counter()
+    for value, count in stored_values(facts).items():
+        pixels[encoding.values.get(value, IGNORE)] += count
+    return pixels

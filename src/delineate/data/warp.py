@@ -11,7 +11,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from delineate.data.windows import Parts, Size, Turn, ignore_value, mask_size, resize_parts, where
+from delineate.data.windows import (
+    Parts,
+    Size,
+    Turn,
+    corner_bounds,
+    ignore_value,
+    mask_size,
+    resize_parts,
+    where,
+)
 from delineate.recipe import Augment
 
 # Source pixels per window pixel above which bilinear sampling would alias.
@@ -54,6 +63,7 @@ def draw_warp(
     *,
     settings: Augment,
     rng: np.random.Generator,
+    around: tuple[int, int] | None = None,
 ) -> Warp:
     """Return a random warp.
 
@@ -64,12 +74,14 @@ def draw_warp(
         size: (height, width) of the window.
         settings: The bounds.
         rng: The randomness.
+        around: (row, column) of a source pixel that is to lie in the window; None: anywhere.
     """
     bound = -math.log1p(-settings.scale)
     zoom = math.exp(rng.uniform(-bound, bound))
     extent = [side / zoom for side in native]
     spare = [have - need for have, need in zip(source, extent, strict=True)]
-    corner = [rng.uniform(min(0.0, free), max(0.0, free)) for free in spare]
+    bounds = map(corner_bounds, spare, extent, around or (None, None))
+    corner = [rng.uniform(low, max(low, high)) for low, high in bounds]
     centre = [low + (need - 1) / 2 for low, need in zip(corner, extent, strict=True)]
     density = [need / side for need, side in zip(extent, turn.before(size), strict=True)]
     # In the source's own pixels, so that a resize that changes the aspect is not turned with it.

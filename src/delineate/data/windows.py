@@ -116,6 +116,20 @@ def ignore_value(mask: np.ndarray) -> int:
     return int(np.iinfo(mask.dtype).max)
 
 
+def corner_bounds(free: float, side: float, around: int | None) -> tuple[float, float]:
+    """Return between which positions a window may begin along an axis, both included.
+
+    Args:
+        free: By how much the sample is longer than the window; negative if it is shorter.
+        side: The window's length.
+        around: A position that has to lie in the window; None: anywhere.
+    """
+    low, high = min(0.0, free), max(0.0, free)
+    if around is None or free <= 0:
+        return low, high
+    return max(low, around - side + 1), min(high, around)
+
+
 def cut_parts(parts: Parts, corner: tuple[int, int], window: Size) -> Parts:
     """Return a copy of a window; what lies outside is the image's reflection, ignore and none.
 

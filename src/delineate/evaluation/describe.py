@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from delineate.data.dataset import Dataset
+from delineate.evaluation.compare import comparison_findings, comparison_section
 from delineate.evaluation.curves import draw_curves
 from delineate.evaluation.figures import (
     Triptych,
@@ -15,30 +16,16 @@ from delineate.evaluation.figures import (
     reliability,
     triptychs,
 )
+from delineate.evaluation.kinds import kind_section
+from delineate.evaluation.review import Review, review_sections
 from delineate.evaluation.tally import Scored
+from delineate.evaluation.wording import OBJECTS, SCORES
 from delineate.prediction.predictor import Predictor
 from delineate.report import Finding, Picture, Report, Section, Table
 from delineate.runs import Row
 from delineate.scores import confusion_table, image_scores
 
 EXAMPLES = 3
-# What each score is called and what it says, in the order in which they are shown.
-SCORES = {
-    "dice_per_image": ("Dice per image", "how far prediction and truth overlap in an image"),
-    "iou_per_image": (
-        "IoU per image",
-        "the same as shared area over joint area, which is stricter",
-    ),
-    "foreground_dice": ("Foreground Dice", "the overlap over the pixels of all images together"),
-    "foreground_iou": ("Foreground IoU", "likewise, as shared area over joint area"),
-    "mean_dice": ("Mean Dice", "the same with the background as a further class"),
-    "mean_iou": ("Mean IoU", "likewise, as shared area over joint area"),
-    "accuracy": ("Accuracy", "share of right pixels; high wherever background prevails"),
-    "boundary_iou": ("Boundary IoU", "the overlap of the outlines' surroundings only"),
-    "boundary_f1": ("Boundary F1", "share of the outlines that are right to within 2 pixels"),
-    "calibration_error": ("Calibration error", "0 is best: where it is 90 % sure, 90 % are right"),
-}
-HEADLINE = tuple(SCORES)
 LIMITED = ("dice_per_image", "iou_per_image", "mean_iou")
 # What is done once to each whole image.
 NORMALISED = {
@@ -47,13 +34,6 @@ NORMALISED = {
     "percentile": "each image's 1st to 99.8th percentile, stretched over the range of the type",
     "channel": "the 1st to 99.8th percentile of each channel, stretched over the range of the type",
     "stain": "each image's haematoxylin and eosin, in the colours and strength of a reference",
-}
-OBJECTS = {
-    "ap50": ("AP at IoU 0.5", "right objects, of all that are right, invented or missed"),
-    "dsb_map": ("AP over IoU 0.5 to 0.95", "the same while the outlines must fit ever better"),
-    "pq": ("Panoptic quality", "how many objects are right and how well they fit"),
-    "aji": ("Aggregated Jaccard", "shared area of the objects; merging and splitting cost"),
-    "count_error": ("Count error", "0 is best: by how many objects an image is miscounted"),
 }
 
 
@@ -72,6 +52,7 @@ class Evaluated:
         known: Whether the splits are those of the training.
         first_batch: The PNG of the training's first batch, where there is one.
         refiner_rows: The epochs of the refiner's training, where there is one.
+        review: The places to look at, where they were looked for.
     """
 
     predictor: Predictor
@@ -84,6 +65,12 @@ class Evaluated:
     known: bool = False
     first_batch: bytes | None = None
     refiner_rows: Sequence[Row] = ()
+    review: Review | None = None
+
+    @property
+    def trained_on(self) -> bool:
+        """Whether some of the samples were trained on."""
+        return self.known and self.split in {"train", "all"}
 
 
 def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report:
@@ -94,8 +81,14 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
         rows: The epochs of the training, none for a bare bundle.
         cases: How many of the best and of the worst images to draw.
     """
-    sections = [_scores(evaluated), *_limit(evaluated), *_refinement(evaluated)]
-    sections += _cases(evaluated, cases)
+    sections = [_scores(evaluated)]
+    if "kinds" in evaluated.values:
+        sections.append(kind_section(evaluated.values["kinds"]))
+    if "compare" in evaluated.values:
+        sections.append(comparison_section(evaluated.values["compare"]))
+    sections += [*_limit(evaluated), *_refinement(evaluated), *_cases(evaluated, cases)]
+    if evaluated.review is not None:
+        sections += review_sections(evaluated.review, trained_on=evaluated.trained_on)
     sections += [_examples(evaluated), _seen(evaluated)]
     if rows:
         sections.append(_training(rows))
@@ -106,21 +99,26 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
 
 
 def _findings(evaluated: Evaluated) -> tuple[Finding, ...]:
-    if not evaluated.known or evaluated.split not in {"train", "all"}:
-        return ()
-    found = Finding(
-        "trained-on",
-        "warning",
-        "The network was trained on these images, or on some of them, so the scores flatter it.",
-        "Score its test or validation part, or images from elsewhere.",
-    )
-    return (found,)
+    found = []
+    if evaluated.trained_on:
+        found.append(
+            Finding(
+                "trained-on",
+                "warning",
+                "The network was trained on these images, or on some of them, so the scores "
+                "flatter it.",
+                "Score its test or validation part, or images from elsewhere.",
+            )
+        )
+    if "compare" in evaluated.values:
+        found += comparison_findings(evaluated.values["compare"], evaluated.split)
+    return tuple(found)
 
 
 def _scores(evaluated: Evaluated) -> Section:
     tables = [_score_table(evaluated.values), _class_table(evaluated.values["classes"])]
     if "instances" in evaluated.values:
-        tables.append(_object_table(evaluated.values["instances"]))
+        tables.append(_object_table(evaluated.values))
     return Section("Scores", _introduction(evaluated), tuple(tables), _score_pictures(evaluated))
 
 
@@ -149,10 +147,12 @@ def _score_table(values: dict[str, Any]) -> Table:
         for name, (label, meaning) in SCORES.items()
         if name in values
     )
+    drawn = values["bootstrap"]
+    groups = "images" if drawn["over"] == "images" else f"{drawn['units']:,} groups of images"
     note = (
         "From and to: the 95 % interval, in which the value would have to be expected on other "
-        "images of the same kinds (bootstrap over the images). Scores per image are means over the "
-        "images and leave out the background; an image with foreground neither in truth nor in "
+        f"images of the same kinds (bootstrap over the {groups}). Scores per image are means over "
+        "the images and leave out the background; an image with foreground neither in truth nor in "
         "prediction has none."
     )
     return Table("Scores", ("score", "value", "from", "to", "what it says"), rows, note)
@@ -165,14 +165,18 @@ def _class_table(classes: Sequence[dict[str, Any]]) -> Table:
     return Table("Classes", ("class", "IoU", "Dice", "pixels"), rows, note)
 
 
-def _object_table(instances: dict[str, Any]) -> Table:
+def _object_table(values: dict[str, Any]) -> Table:
+    instances, intervals = values["instances"], values["intervals"]
     known = {name: OBJECTS.get(name, (name, "")) for name in instances}
-    rows = tuple((label, instances[name], meaning) for name, (label, meaning) in known.items())
+    rows = tuple(
+        (label, instances[name], *intervals.get(name, (None, None)), meaning)
+        for name, (label, meaning) in known.items()
+    )
     note = (
         "Means over the images. A predicted object is a connected part of the predicted "
         "foreground, so that objects which touch count as one."
     )
-    return Table("Objects", ("score", "value", "what it says"), rows, note)
+    return Table("Objects", ("score", "value", "from", "to", "what it says"), rows, note)
 
 
 def _score_pictures(evaluated: Evaluated) -> tuple[Picture, ...]:

@@ -1,8 +1,8 @@
 """Scores a bundle on a dataset, and writes the report."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,24 @@ import numpy as np
 
 from delineate.bundle import Bundle, Card
 from delineate.data.dataset import Dataset
-from delineate.errors import DataError
-from delineate.evaluation.describe import HEADLINE, Evaluated, describe
+from delineate.evaluation.choose import Choice, choose_part, run_of
+from delineate.evaluation.compare import Rival, compare_with
+from delineate.evaluation.describe import Evaluated, describe
 from delineate.evaluation.figures import confusion_matrix
+from delineate.evaluation.kinds import kind_of_each, kind_scores
 from delineate.evaluation.refinement import refinement_of, refinement_scores
 from delineate.evaluation.resize_limit import limit_table, resize_limit
-from delineate.evaluation.tally import BINS, Scored, histogram_of, score_image, summarise_images
+from delineate.evaluation.review import Review, write_review
+from delineate.evaluation.tally import (
+    BINS,
+    Progress,
+    Scored,
+    groups_of,
+    histogram_of,
+    score_image,
+    summarise_images,
+)
+from delineate.evaluation.wording import HEADLINE
 from delineate.files import write_whole
 from delineate.page import render
 from delineate.prediction.predictor import Predictor
@@ -23,37 +35,39 @@ from delineate.recipe import Recipe
 from delineate.report import Report
 from delineate.runs import Run
 
-Progress = Callable[[int, int], None]
-UNSEEN = ("test", "validation")
-
 
 def evaluate(
     run: Run | str | Path,
     dataset: Dataset,
     *,
     split: str | None = None,
+    compare: Run | str | Path | None = None,
     to: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Return the report of a run's best bundle, or of any bundle, on a dataset.
 
-    It is also written: ``report.json``, ``report.html`` and ``confusion_matrix.png``. Where the run
-    has trained a refiner, the network is scored with it and without, whether it was kept or not.
+    It is also written: ``report.json``, ``report.html``, ``confusion_matrix.png``, and what to look
+    at next: ``review.csv`` and ``review.png``. Where the run has trained a refiner, the network is
+    scored with it and without, whether it was kept or not.
 
     Args:
         run: A run, or the folder of a run or of a bundle.
         dataset: The images and their truth.
         split: "train", "validation" or "test". Unset: for the data that the run was trained on,
             its test part, or else its validation part; for other data, its test part, or all.
+        compare: A run, or the folder of a run or of a bundle, that is scored on the same images.
         to: The folder to write to; unset: the run's own, and nothing for a bare bundle.
-        progress: Called with (done, all) after each image.
+        progress: Called with (done, all) after each image; once more for what is compared.
 
     Raises:
         BundleError: There is no bundle.
-        DataError: There is no such split, or the data does not fit the bundle.
+        DataError: There is no such split, the data does not fit the bundle, or what it is compared
+            with has other classes.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     predictor = Predictor.open(folder)
+    rival = None if compare is None else Rival.open(compare, predictor)
     dataset.require_pairs()
     own = run_of(folder)
     chosen = choose_part(dataset, folder, predictor.card.names, split=split)
@@ -61,7 +75,10 @@ def evaluate(
     boundary = settings.evaluation.boundary
     tally = _score(predictor, chosen.part, progress, boundary=boundary)
     values = _values(dataset.name, chosen, tally, predictor.card)
-    values |= _compared(own, folder, chosen.part, tally.images, boundary=boundary)
+    values |= _refined(own, folder, chosen.part, tally.images, boundary=boundary)
+    if rival is not None:
+        found = compare_with(rival, chosen.part, tally.images, boundary=boundary, progress=progress)
+        values["compare"] = found
     evaluated = Evaluated(
         predictor,
         chosen.whole,
@@ -73,11 +90,12 @@ def evaluate(
         known=chosen.known,
         first_batch=own.batch.read_bytes() if own.batch.is_file() else None,
         refiner_rows=own.refiner.rows if "refiner" in values else (),
+        review=tally.review,
     )
     report = describe(evaluated, own.rows, cases=settings.evaluation.cases)
     target = Path(to) if to is not None else (folder if Run(folder).recipe.is_file() else None)
     if target is not None:
-        _write(Run(target), report, sum(image.table for image in tally.images), predictor)
+        _write(Run(target), report, tally, predictor.card)
     return report
 
 
@@ -86,90 +104,19 @@ class Tally:
     """What is summed up over the images.
 
     Attributes:
+        review: The places to look at.
         images: The scores of each.
         histogram: Sum of their calibration histograms, float64 (bins, 3).
         limits: Where the bundle resizes: the table of each that resizing alone gives.
     """
 
+    review: Review
     images: list[Scored] = field(default_factory=list)
     histogram: np.ndarray = field(default_factory=lambda: np.zeros((BINS, 3)))
     limits: list[np.ndarray] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which images are scored.
-
-    Attributes:
-        whole: The data set, with the bundle's classes and all splits.
-        part: The images.
-        split: The name of that part.
-        known: Whether the run has used images of this data set, so that the splits are the run's.
-    """
-
-    whole: Dataset
-    part: Dataset
-    split: str
-    known: bool
-
-
-def choose_part(
-    dataset: Dataset, folder: Path, classes: tuple[str, ...], *, split: str | None
-) -> Choice:
-    """Return the part that is asked for, or the one that the training has seen least of.
-
-    Args:
-        dataset: The samples.
-        folder: A run's folder, or a bundle's.
-        classes: The bundle's class names.
-        split: "train", "validation" or "test"; unset: for images that the run knows its test
-            part, or else its validation part; for others the data's own test part, or all.
-
-    Raises:
-        DataError: There is no such split, it is empty, or the data has other classes.
-    """
-    said = dataset.description
-    if said.names and len(said.names) != len(classes):
-        raise DataError(
-            f"{dataset.name} has {len(said.names)} classes, the network {len(classes)}.",
-            hint="Score it on data with the classes that it was trained on.",
-        )
-    _refuse_another_order(dataset.name, said.names or (), classes)
-    dataset = replace(dataset, description=replace(said, names=classes))
-    if not len(dataset):
-        raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
-    splits = _known_splits(dataset, run_of(folder))
-    whole = dataset.with_splits(splits) if splits else dataset
-    if split is None:
-        unseen = [name for name in UNSEEN[: 2 if splits else 1] if name in whole.splits]
-        split = unseen[0] if unseen else "all"
-    part = whole if split == "all" else whole.split(split)
-    return Choice(whole, part, split, bool(splits))
-
-
-def _refuse_another_order(data: str, names: Sequence[str], classes: Sequence[str]) -> None:
-    """Refuse data in which a class of the network bears the number of another one."""
-    for number, name in enumerate(names):
-        if name != classes[number] and name in classes:
-            raise DataError(
-                f"{data} has '{name}' as class {number}, the network as class "
-                f"{classes.index(name)}.",
-                hint="List the classes, and their colours, in the order of the network: "
-                f"{', '.join(classes)}; [masks] values in dataset.toml renumbers stored ids.",
-            )
-
-
-def run_of(folder: Path) -> Run:
-    """Return the run that a bundle belongs to, such as the one whose ``best/`` it is.
-
-    Args:
-        folder: A run's folder, or a bundle's; one without a run is returned as it is.
-    """
-    places = [folder, *folder.resolve().parents[:2]]
-    return next((Run(place) for place in places if Run(place).dataset.is_file()), Run(folder))
-
-
-def _compared(
+def _refined(
     own: Run, folder: Path, part: Dataset, scored: Sequence[Scored], *, boundary: bool
 ) -> dict[str, Any]:
     """Return what a run's refiner does to the scores, as ``refiner``, where it has one."""
@@ -184,25 +131,16 @@ def _compared(
     return {"refiner": {"kept": decided.kept, "decided_by": decided.decided_by, **scores}}
 
 
-def _known_splits(dataset: Dataset, run: Run) -> dict[str, str]:
-    """Return the run's split of each image that it knows, by the name of the record."""
-    if not run.dataset.is_file():
-        return {}
-    splits = run.read_json(run.dataset)["splits"]
-    known = {item["sha256"]: name for name, items in splits.items() for item in items}
-    pairs = zip(dataset.records, dataset.hashes, strict=True)
-    return {record.name: known[content] for record, content in pairs if content in known}
-
-
 def _score(
     predictor: Predictor, part: Dataset, progress: Progress | None, *, boundary: bool
 ) -> Tally:
-    tally = Tally()
     card, classes = predictor.card, len(predictor.card.classes)
+    tally = Tally(Review(card.names, card.colours))
     for sample in part:
         prediction = predictor.predict(sample.image)
         tally.images.append(score_image(sample, prediction, classes=classes, boundary=boundary))
         tally.histogram += histogram_of(sample, prediction)
+        tally.review.add(sample, prediction)
         if card.fit == "resize":
             tally.limits.append(limit_table(sample.mask, card.size, classes=classes))
         if progress:
@@ -212,7 +150,11 @@ def _score(
 
 def _values(name: str, chosen: Choice, tally: Tally, card: Card) -> dict[str, Any]:
     """Return all values of the report, by their names in the JSON, the headlines first."""
-    scores = summarise_images(tally.images, tally.histogram, card.names)
+    groups = groups_of(chosen.part.records)
+    scores = summarise_images(tally.images, tally.histogram, card.names, groups=groups)
+    kinds = kind_of_each(chosen.whole, chosen.part)
+    if kinds:
+        scores["kinds"] = kind_scores(kinds, tally.images, groups)
     scores["input"] = _input(chosen.whole, card)
     if tally.limits:
         scores["resize_limit"] = resize_limit(tally.limits, card.names)
@@ -231,8 +173,9 @@ def _input(whole: Dataset, card: Card) -> dict[str, Any]:
     }
 
 
-def _write(run: Run, report: Report, table: Any, predictor: Predictor) -> None:
+def _write(run: Run, report: Report, tally: Tally, card: Card) -> None:
     write_whole(run.report_json, json.dumps(report.to_json(), indent=1) + "\n")
     write_whole(run.report, render(report))
-    picture = confusion_matrix(np.asarray(table), predictor.card.names)
-    write_whole(run.confusion_matrix, picture)
+    table = np.sum([image.table for image in tally.images], axis=0)
+    write_whole(run.confusion_matrix, confusion_matrix(table, card.names))
+    write_review(run, tally.review)

@@ -1,13 +1,12 @@
 """With the refiner and without: the same images, the same scores."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from delineate.bundle import Bundle, Refinement
 from delineate.data.dataset import Dataset
-from delineate.evaluation.tally import Scored, mean_of, score_image
+from delineate.evaluation.tally import Scored, mean_of, score_part
 from delineate.prediction.predictor import Predictor
 from delineate.runs import Run
 from delineate.scores import summarise
@@ -45,7 +44,7 @@ def refinement_scores(
     found = {}
     for name, folder in (("without", run.refiner.first), ("with", run.refiner.best)):
         same = by is not None and Bundle.open(folder).card.files == by.card.files
-        images = scored if same else _score(folder, part, boundary=boundary)
+        images = scored if same else score_part(Predictor.open(folder), part, boundary=boundary)
         found[name] = _summary(images, boundary=boundary)
     return found
 
@@ -54,15 +53,6 @@ def refinement_of(run: Run) -> Refinement | None:
     """Return what was decided about a run's refiner; None where there is none to compare."""
     there = run.refiner.first.is_dir() and run.refiner.best.is_dir() and run.best.is_dir()
     return Bundle.open(run.best).card.refiner if there else None
-
-
-def _score(folder: Path, part: Dataset, *, boundary: bool) -> list[Scored]:
-    predictor = Predictor.open(folder)
-    classes = len(predictor.card.classes)
-    return [
-        score_image(sample, predictor.predict(sample.image), classes=classes, boundary=boundary)
-        for sample in part
-    ]
 
 
 def _summary(images: Sequence[Scored], *, boundary: bool) -> Values:

@@ -9,8 +9,8 @@ from delineate.bundle import CARD, Bundle, Card
 from delineate.catalog import TABLES
 from delineate.data.dataset import Dataset
 from delineate.errors import UsageError
+from delineate.evaluation.choose import choose_part
 from delineate.evaluation.describe import triptych
-from delineate.evaluation.evaluate import choose_part
 from delineate.evaluation.figures import triptychs
 from delineate.evaluation.tables import table_rows
 from delineate.prediction.predictor import Predictor
@@ -108,7 +108,8 @@ def _bundle_rows(card: Card) -> Rows:
         "classes": ", ".join(card.names),
         **{name: getattr(card, name) for name in ("channels", "dtype", "normalisation", "fit")},
         "size": "×".join(str(side) for side in card.size),
-        **{name: getattr(card, name) for name in ("stride", "output", "threshold", "precision")},
+        **{name: getattr(card, name) for name in ("stride", "output", "precision")},
+        "threshold": card.post.threshold,
         **card.scores,
     }
     return [{"about": name, "value": value} for name, value in facts.items()]

@@ -9,6 +9,7 @@ from keras import ops
 from delineate.catalog import find
 from delineate.data.classes import IGNORE
 from delineate.errors import RecipeError
+from delineate.losses.objects import object_loss
 from delineate.losses.options import LossOptions
 from delineate.losses.targets import Tensor
 
@@ -30,6 +31,10 @@ class SegmentationLoss(keras.losses.Loss):
         options: What the losses are told.
         outputs: How many outputs, one after the other, the prediction's channels hold: the main one
             first, then the inner ones of deep supervision. The loss is the mean over them.
+        objects: How many channels follow these that say something of objects. The truth then is
+            (batch, height, width, 1 + objects): class ids, and targets in 0 to 1 as 0 to 254, 255 =
+            ignore; to the loss is added the binary cross-entropy of each.
+        objects_weight: What that is multiplied with.
 
     Raises:
         UsageError: A name is not in the table.
@@ -45,12 +50,15 @@ class SegmentationLoss(keras.losses.Loss):
         ignore: int = IGNORE,
         options: LossOptions | None = None,
         outputs: int = 1,
+        objects: int = 0,
+        objects_weight: float = 1.0,
     ) -> None:
         super().__init__(name="loss")
         self.output = output
         self.ignore = ignore
         self.options = options or LossOptions()
         self.outputs = outputs
+        self.objects, self.objects_weight = objects, objects_weight
         if not terms:
             raise RecipeError(
                 "The recipe names no loss.",
@@ -69,6 +77,13 @@ class SegmentationLoss(keras.losses.Loss):
         """
         truth = ops.cast(y_true, "int32")
         logits = ops.cast(y_pred, "float32")
+        if not self.objects:
+            return self._of_classes(truth, logits)
+        of_objects = object_loss(truth[..., 1:], logits[..., -self.objects :])
+        found = self._of_classes(truth[..., 0], logits[..., : -self.objects])
+        return found + self.objects_weight * of_objects
+
+    def _of_classes(self, truth: Tensor, logits: Tensor) -> Tensor:
         parts = ops.split(logits, self.outputs, axis=-1) if self.outputs > 1 else [logits]
         self._check_weights(max(parts[0].shape[-1], 2))
         values = [

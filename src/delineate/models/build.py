@@ -13,7 +13,7 @@ from delineate.models.blocks import Style, enlarge, style_of
 from delineate.models.encoders.features import Features
 from delineate.models.network import Network
 from delineate.models.pairing import refuse_pairing, works_at_one_size
-from delineate.recipe import Model, depth_of, from_values
+from delineate.recipe import Model, depth_of, from_values, object_targets_of
 
 Tensor = Any
 Size = tuple[int, int]
@@ -37,7 +37,8 @@ def build_model(
     Its input is float32 (batch, height, width, channels), pixel values as stored, with sides that
     divide by the model's stride. Its output, the layer ``probabilities``, is float32 (batch,
     height, width, classes), or one channel for two classes with ``output="sigmoid"``. The layer
-    ``logits`` comes before it.
+    ``logits`` comes before it. With ``objects``, what is said of objects follows along the
+    channels, each value in 0 to 1; the layer ``object_logits`` comes before it.
 
     Args:
         classes: Number of classes, background included: from 2 to 255.
@@ -90,24 +91,44 @@ def build_network(
     tensors = decoded if isinstance(decoded, list | tuple) else [decoded]
     strides = _strides(image, list(tensors))
     count = 1 if settings.output == "sigmoid" and classes == 2 else classes
+    said = object_targets_of(settings)
     names = ["logits", *(f"inner_logits{number}" for number in range(1, len(tensors)))]
     logits = [
         _head(tensor, count, stride, settings=settings, style=style, name=name)
         for tensor, stride, name in zip(tensors, strides, names, strict=True)
     ]
-    probabilities = layers.Activation(settings.output, dtype="float32", name="probabilities")(
-        logits[0]
-    )
+    if said:
+        logits.append(
+            _head(
+                tensors[0],
+                len(said),
+                strides[0],
+                settings=settings,
+                style=style,
+                name="object_logits",
+            )
+        )
+    probabilities = _probabilities(logits[0], logits[-1] if said else None, settings.output)
     model = keras.Model(
         image, probabilities, name=f"{_plain(settings.encoder)}_{_plain(settings.decoder)}"
     )
     return Network(
         model,
         _trainer(image, logits, model.name),
-        len(logits),
+        len(tensors),
         _stages(image, features),
         features.provenance if isinstance(features, Features) else None,
+        objects=len(said),
     )
+
+
+def _probabilities(logits: Tensor, objects: Tensor | None, output: str) -> Tensor:
+    if objects is None:
+        return layers.Activation(output, dtype="float32", name="probabilities")(logits)
+    of_classes = layers.Activation(output, dtype="float32", name="class_probabilities")(logits)
+    of_objects = layers.Activation("sigmoid", dtype="float32", name="objects")(objects)
+    joined = layers.Concatenate(dtype="float32", name="probabilities")
+    return joined([of_classes, of_objects])
 
 
 def _trainer(image: Tensor, logits: list[Tensor], name: str) -> keras.Model:

@@ -14,11 +14,12 @@ class Network:
     Attributes:
         model: What is saved: from the image to ``probabilities``.
         trainer: What is stepped: from the image to the logits, followed along the channels by
-            those of the decoder's inner outputs where they are supervised.
-        outputs: How many groups of logits the trainer gives.
+            those of the decoder's inner outputs where they are supervised, and by those of objects.
+        outputs: How many groups of logits of the classes the trainer gives.
         encoder: By stride, finest first: the layers that lead from the image to that feature.
         provenance: Sentences: which weights the encoder begins with, and their licence; None where
             it begins with random ones.
+        objects: How many channels say something of objects: the last ones of both.
     """
 
     model: keras.Model
@@ -26,6 +27,7 @@ class Network:
     outputs: int
     encoder: Mapping[int, tuple[layers.Layer, ...]]
     provenance: str | None = None
+    objects: int = 0
 
     @property
     def encoder_layers(self) -> tuple[layers.Layer, ...]:

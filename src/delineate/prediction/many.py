@@ -17,6 +17,8 @@ from delineate.imaging import IMAGE_SUFFIXES, read_image, write_png
 from delineate.overlays import colourise
 from delineate.overlays import overlay as draw_overlay
 from delineate.prediction.predictor import Prediction, Predictor
+from delineate.prediction.uncertainty import LeastSure, write_review
+from delineate.runs import Run
 
 Progress = Callable[[int, int], None]
 
@@ -69,7 +71,8 @@ def predict_files(
     """Predict files, folders and patterns into a folder; a broken one does not stop the others.
 
     For each image ``a.png`` there are ``a.png`` (class ids as a palette PNG), ``a.json``, and where
-    asked for ``a_overlay.png`` and ``a_probabilities.npy``.
+    asked for ``a_overlay.png`` and ``a_probabilities.npy``. Of several images ``review.csv`` and
+    ``review.png`` tell which ones the network is least sure of.
 
     Args:
         run: A run or bundle, or its folder.
@@ -86,7 +89,7 @@ def predict_files(
     """
     files = find_inputs(inputs, to)
     predictor = Predictor.open(run, runtime=runtime)
-    done = Done()
+    done, unsure = Done(), LeastSure(predictor.card.colours)
     for number, (path, name) in enumerate(files, 1):
         try:
             image = read_image(path)
@@ -100,8 +103,11 @@ def predict_files(
             if probabilities:
                 _write_probabilities(to / name, prediction)
             done.written.append(_summary(to / name, path, prediction, predictor))
+            unsure.add(str(path), image, prediction)
         if progress:
             progress(number, len(files))
+    if len(unsure.items) > 1:
+        write_review(to, unsure.items)
     return done
 
 
@@ -153,7 +159,7 @@ def _is_image(path: Path) -> bool:
 def _unlike(names: Sequence[Path]) -> list[Path]:
     """Return names without suffix, of which no two have a picture in common."""
     counts = Counter(name.with_suffix("") for name in names)
-    taken: set[Path] = set()
+    taken = {Path(Run(Path()).review_sheet.name)}
     chosen = []
     for name in names:
         first = name.with_suffix("")
@@ -173,7 +179,8 @@ def _pictures(stem: Path) -> set[Path]:
 def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
     images = {path.resolve() for path, _ in named}
     for path, stem in named:
-        if any(picture.resolve() in images for picture in _pictures(to / stem)):
+        written = _pictures(to / stem) | {Run(to).review_sheet}
+        if any(picture.resolve() in images for picture in written):
             raise UsageError(
                 f"The prediction of {path} would replace an image in {to}.",
                 hint="Name another folder to write to.",

@@ -1,7 +1,8 @@
 """The predictor: an open bundle. Any image in, a prediction at the image's own size out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from delineate.data.pipeline import adapt_channels
 from delineate.errors import BundleError, DataError
 from delineate.imaging import read_image
 from delineate.normalisation import normalise
-from delineate.prediction.prepare import Preparation, Runtime, to_mask
+from delineate.prediction.averaging import averaged
+from delineate.prediction.cleaning import clean, drop_small
+from delineate.prediction.prepare import Preparation, Runtime, to_mask, two_classes
+from delineate.prediction.separation import Separation, connected_parts, separate
+from delineate.recipe import Post
 
 
 @dataclass(frozen=True)
@@ -23,18 +28,19 @@ class Prediction:
     Attributes:
         mask: (height, width) uint8 class ids.
         probabilities: (height, width, classes) float32.
+        maps: What the network says of objects, each (height, width) float32 in 0 to 1, by name:
+            "boundary", "distance", or neither.
     """
 
     mask: np.ndarray
     probabilities: np.ndarray
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    separated: np.ndarray | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def instances(self) -> np.ndarray:
-        """(height, width) int32: the connected parts of the foreground, 0 = none."""
-        from skimage.measure import label
-
-        found: np.ndarray = label(self.mask, connectivity=1).astype(np.int32)
-        return found
+        """(height, width) int32 object numbers, 0 = none: parts that touch as the network says."""
+        return connected_parts(self.mask) if self.separated is None else self.separated
 
 
 @dataclass(frozen=True)
@@ -105,15 +111,75 @@ class Predictor:
                 f"{name} is {image.dtype}, the network was trained on {self.card.dtype}.",
                 hint=f"Give {self.card.dtype} pixels of the range that the training images have.",
             )
+        return finish(self.raw(adapt_channels(image, self.card.channels, name)), self.card)
+
+    def raw(self, image: np.ndarray) -> np.ndarray:
+        """Return what the members say of an image on the average, before any decision.
+
+        Args:
+            image: (height, width, channels) of the card's type and channels.
+
+        Returns:
+            float32 (height, width, channels of the model).
+        """
         card = self.card
-        image = normalise(adapt_channels(image, card.channels, name), card.normalisation)
         preparation = Preparation(
             card.fit, card.size, card.stride, card.tile, fixed=card.fixed_size
         )
-        found = [preparation.predict(image, runtime) for runtime in self.runtimes]
-        probabilities: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
-        mask = to_mask(probabilities, output=card.output, threshold=card.threshold)
-        return Prediction(mask, probabilities)
+        image = normalise(image, card.normalisation)
+        found = [
+            averaged(
+                image,
+                partial(preparation.predict, runtime=runtime),
+                ways=card.post.averaging,
+                scales=card.post.scales,
+            )
+            for runtime in self.runtimes
+        ]
+        mean: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
+        return mean
+
+
+def finish(raw: np.ndarray, card: Card) -> Prediction:
+    """Return the prediction that a model's output stands for, by the settings in its card.
+
+    Args:
+        raw: float32 (height, width, channels of the model).
+        card: The card.
+    """
+    post, count = card.post, card.class_channels
+    probabilities = two_classes(raw[..., :count])
+    maps: dict[str, np.ndarray] = {
+        name: raw[..., count + number] for number, name in enumerate(card.objects)
+    }
+    mask = to_mask(probabilities, output=card.output, threshold=post.threshold)
+    separation = separation_of(post, card.objects)
+    if separation.by == "connected":
+        return Prediction(clean(mask, **_cleaning(post)), probabilities, maps)
+    mask = clean(mask, **_cleaning(post) | {"smallest_object": 0})
+    separated = separate(mask, 1 - probabilities[..., 0], maps, separation)
+    separated, mask = drop_small(separated, mask, post.smallest_object)
+    return Prediction(mask, probabilities, maps, separated)
+
+
+def separation_of(post: Post, objects: Sequence[str]) -> Separation:
+    """Return how objects are told apart.
+
+    Args:
+        post: The settings; where they do not say, all that the network says is used.
+        objects: What the network says of objects.
+    """
+    said = "both" if len(objects) == 2 else (*objects, "connected")[0]
+    by: Any = post.objects_by or said
+    return Separation(by, post.seed, post.smoothing, post.smallest_seed)
+
+
+def _cleaning(post: Post) -> dict[str, Any]:
+    return {
+        "largest_hole": post.largest_hole,
+        "smallest_object": post.smallest_object,
+        "largest_only": post.largest_only,
+    }
 
 
 def _engine(chosen: str | None, member: Member) -> Any:

@@ -50,23 +50,21 @@ class Preparation:
             runtime: The engine.
 
         Returns:
-            float32 (height, width, classes); a single channel becomes two classes.
+            float32 (height, width, channels), the model's own.
         """
         size = image.shape[0], image.shape[1]
         if self.fit == "resize":
             small = resize_image(image, self.size)
-            found = resize_probabilities(_run_one(runtime, small), size)
-        elif max(size) <= self.tile and not self.fixed:
-            found = self._padded(image, runtime)
-        else:
-            tile = self.size if self.fixed else (self.tile, self.tile)
-            found = in_tiles(
-                image,
-                lambda part: self._padded(part, runtime),
-                tile=tile,
-                overlap=min(self.overlap, min(tile) // 2),
-            )
-        return two_classes(found)
+            return resize_probabilities(_run_one(runtime, small), size)
+        if max(size) <= self.tile and not self.fixed:
+            return self._padded(image, runtime)
+        tile = self.size if self.fixed else (self.tile, self.tile)
+        return in_tiles(
+            image,
+            lambda part: self._padded(part, runtime),
+            tile=tile,
+            overlap=min(self.overlap, min(tile) // 2),
+        )
 
     def _padded(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
         size = image.shape[0], image.shape[1]

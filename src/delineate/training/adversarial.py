@@ -4,6 +4,7 @@ The refiner's loss is that of pix2pix (Isola et al., CVPR 2017): what the critic
 and how far the mask is from the truth.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -150,6 +151,10 @@ class AdversarialStepper:
             [images, *given, masks], {"refined": masks, "verdict": masks}, return_dict=True
         )
         return _losses(found)
+
+    def shown(self) -> AbstractContextManager[None]:
+        """Return a context that changes nothing: the weights that are stepped are shown."""
+        return nullcontext()
 
 
 def _refiner_trainer(refiner: keras.Model, critic: keras.Model) -> keras.Model:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from delineate.data.batches import Batches
+from delineate.data.object_targets import mask_of
 from delineate.data.sheet import Colours, sample_sheet
 
 # More would be made for nothing: nobody looks at them.
@@ -29,8 +30,8 @@ def draw_first_batch(batches: Batches, colours: Colours, *, names: Sequence[str]
     windows = batches.windows
     samples = []
     for index in batches.order(0)[: min(batches.batch_size, MOST)].tolist():
-        image, mask = windows.window(0, index)
+        image, target = windows.window(0, index)
         # The last part of the name, and a hyphen: the tiles are narrow, their font has no dash.
         name = windows.name(index).rpartition("/")[2]
-        samples.append((f"{name}: {image.min()}-{image.max()}", image, mask))
+        samples.append((f"{name}: {image.min()}-{image.max()}", image, mask_of(target)))
     return sample_sheet(samples, colours, names=names)

@@ -20,4 +20,6 @@ def make_loss(settings: Loss, dataset: Dataset, *, output: str) -> SegmentationL
     """
     weights = class_weights(settings.class_weights, dataset)
     options = LossOptions.of(settings, weights)
-    return SegmentationLoss(settings.terms, output=output, options=options)
+    return SegmentationLoss(
+        settings.terms, output=output, options=options, objects_weight=settings.objects
+    )

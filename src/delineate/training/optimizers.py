@@ -47,6 +47,12 @@ def _single(settings: Training, name: str) -> keras.Optimizer:
     options: dict[str, Any] = {"learning_rate": settings.learning_rate, "name": name}
     if settings.weight_decay:
         options["weight_decay"] = settings.weight_decay
+    if settings.clip_norm:
+        options["global_clipnorm"] = settings.clip_norm
+    if settings.accumulate > 1:
+        options["gradient_accumulation_steps"] = settings.accumulate
+    if settings.average:
+        options |= {"use_ema": True, "ema_momentum": settings.average}
     try:
         made = keras.optimizers.get({"class_name": settings.optimizer, "config": options})
     except (ValueError, TypeError) as error:

@@ -10,14 +10,17 @@ from delineate.bundle import Card, Category, Member
 from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows, ValidationWindows, require_channels
+from delineate.data.splitting.kinds import kinds
+from delineate.errors import DataError
 from delineate.metrics import Scores
 from delineate.models.build import build_network, stride_of
+from delineate.models.fast import exchange_kernels
 from delineate.models.network import Network
 from delineate.models.pairing import works_at_one_size
 from delineate.normalisation import require_fitting
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
-from delineate.recipe import Recipe
+from delineate.recipe import Recipe, object_targets_of
 from delineate.training.devices import versions
 from delineate.training.loss import make_loss
 from delineate.training.optimizers import make_optimizer
@@ -74,6 +77,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     require_fitting(recipe.data.normalise, channels=channels, dtype=dataset.dtype)
     for record, facts in zip(dataset.records, dataset.facts, strict=True):
         require_channels(facts.channels, channels, record.name)
+    _require_objects(dataset, recipe)
     # Before the network, whose weights may have to be downloaded: it may be refused.
     loss = make_loss(recipe.loss, dataset.split("train"), output=recipe.model.output)
     scale = recipe.model.input_scale or 1 / np.iinfo(dataset.dtype).max
@@ -90,8 +94,11 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
         recipe.training.metrics,
         threshold=recipe.post.threshold,
         outputs=network.outputs,
+        objects=network.objects,
     )
-    loss.outputs = network.outputs
+    loss.outputs, loss.objects = network.outputs, network.objects
+    if recipe.runtime.fused:
+        exchange_kernels(network.trainer)
     compile_network(network, recipe, loss, scores, freeze=recipe.model.freeze)
     return Parts(
         dataset,
@@ -147,7 +154,8 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str |
         stride=stride_of(recipe.model),
         fixed_size=works_at_one_size(recipe.model),
         output=recipe.model.output,
-        threshold=recipe.post.threshold,
+        objects=object_targets_of(recipe.model),
+        post=recipe.post,
         precision=recipe.runtime.precision,
         data_hash=sha256("".join(sorted(dataset.hashes)).encode()).hexdigest(),
         versions=versions(),
@@ -171,6 +179,9 @@ def _training_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batche
         seed=recipe.runtime.seed,
         per_image=recipe.data.crops_per_image if recipe.data.fit == "crop" else 1,
         normalise=recipe.data.normalise,
+        oversample=recipe.data.oversample,
+        kinds=_kinds(dataset) if recipe.augment.copy_paste else (),
+        targets=object_targets_of(recipe.model),
     )
     return Batches(
         windows, batch_size=recipe.training.batch_size, seed=recipe.runtime.seed, shuffle=True
@@ -186,5 +197,32 @@ def _validation_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batc
         recipe.data.fit,
         channels,
         normalise=recipe.data.normalise,
+        targets=object_targets_of(recipe.model),
     )
     return Batches(windows, batch_size=recipe.training.batch_size)
+
+
+def _kinds(dataset: Dataset) -> tuple[int, ...]:
+    """Return the kind of picture that each sample is."""
+    looks = [dataset.look(index).fingerprint for index in range(len(dataset))]
+    return tuple(kinds(looks))
+
+
+def _require_objects(dataset: Dataset, recipe: Recipe) -> None:
+    """Refuse to learn of objects, or to paste them, where the data has none."""
+    wanted = {
+        "model.objects": recipe.model.objects if recipe.model.objects != "none" else None,
+        "augment.copy_paste": recipe.augment.copy_paste or None,
+    }
+    lacking = [
+        record.name
+        for record, facts in zip(dataset.records, dataset.facts, strict=True)
+        if facts.objects is None
+    ]
+    for key, value in wanted.items():
+        if value is not None and lacking:
+            raise DataError(
+                f"{key} = {value} needs objects, and {lacking[0]} of {dataset.name} has classes "
+                "only.",
+                hint=f"Give masks in which each object is a file or a number, or unset {key}.",
+            )

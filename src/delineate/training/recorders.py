@@ -38,6 +38,15 @@ class Journal(keras.callbacks.Callback):
         self.events.append({"event": event, "time": round(time.time(), 3), **values})
         self.run.write_events(self.events)
 
+    def has(self, event: str) -> bool:
+        """Return whether there has been such an event."""
+        return any(each["event"] == event for each in self.events)
+
+    def note_once(self, event: str) -> None:
+        """Add an event and write the journal, unless there has been such an event."""
+        if not self.has(event):
+            self.note(event)
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Add the epoch's row and draw the curves."""
         self.note("epoch", scores={"epoch": epoch + 1, **(logs or {})})

@@ -1,6 +1,5 @@
 """The training of a refiner: how it begins, and whether what it has learnt is kept."""
 
-import shutil
 from dataclasses import replace
 from math import lcm
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from delineate.bundle import Bundle, Refinement, recover
+from delineate.bundle import Bundle, Refinement, copy_bundle, recover
 from delineate.errors import RecipeError, RunError
 from delineate.evaluation.refinement import DECIDES, refinement_scores
 from delineate.metrics import Scores
@@ -138,6 +137,7 @@ def _recipe_of_refiner(recipe: Recipe) -> Recipe:
             "training.epochs": recipe.training.epochs if together else settings.epochs,
             "training.learning_rate": settings.learning_rate,
             "training.schedule": "constant",
+            "training.warmup": 0.0,
             "training.unfreeze_after": None,
             "training.metrics": tuple(dict.fromkeys([*metrics, DECIDES])),
             "callbacks.best": NEWEST if recipe.callbacks.best == NEWEST else f"val_{DECIDES}",
@@ -191,9 +191,4 @@ def _keep_first(run: Run) -> None:
 
 def _copy(source: Path, target: Path, *, refiner: Refinement | None = None) -> None:
     bundle = Bundle.open(source)
-
-    def write(folder: Path) -> None:
-        for name in bundle.card.files:
-            shutil.copyfile(bundle.folder / name, folder / name)
-
-    Bundle.save(target, bundle.card.model_copy(update={"refiner": refiner}), write)
+    copy_bundle(bundle, target, bundle.card.model_copy(update={"refiner": refiner}))

@@ -1,6 +1,6 @@
 """What is refused whatever the data is: settings that make no sense, weights that are gone."""
 
-from delineate.errors import RunError
+from delineate.errors import RecipeError, RunError
 from delineate.losses import LossOptions, SegmentationLoss
 from delineate.metrics import Scores
 from delineate.models.pairing import refuse_pairing
@@ -21,6 +21,7 @@ def refuse_settings(recipe: Recipe) -> None:
         RecipeError: Settings that do not go together.
         MissingExtraError: A package that is asked for is not installed.
     """
+    _refuse_misfits(recipe)
     refuse_pairing(recipe.model, recipe.data.size)
     if recipe.model.weights == BY_NAME:
         published(recipe.model.encoder, recipe.model.width)
@@ -31,6 +32,28 @@ def refuse_settings(recipe: Recipe) -> None:
     Scores(2, recipe.training.metrics)
     if recipe.callbacks.tensorboard:
         event_writer()
+
+
+def _refuse_misfits(recipe: Recipe) -> None:
+    refined = recipe.refiner.use != "none"
+    if refined and recipe.training.budget is not None:
+        raise RecipeError(
+            f"training.budget = {recipe.training.budget} does not go with refiner.use = "
+            f"{recipe.refiner.use}: how the time is to be shared is not said.",
+            hint="Unset training.budget, and set training.epochs and refiner.epochs.",
+        )
+    if refined and recipe.model.objects != "none":
+        raise RecipeError(
+            f"model.objects = {recipe.model.objects} does not go with refiner.use = "
+            f"{recipe.refiner.use}: a refiner corrects classes only.",
+            hint="Set refiner.use=none, or model.objects=none.",
+        )
+    if recipe.data.oversample and recipe.data.fit == "resize":
+        raise RecipeError(
+            f"data.oversample = {recipe.data.oversample} does not go with data.fit = resize, where "
+            "each window is the whole image.",
+            hint="Set data.fit=crop, or data.oversample=0.",
+        )
 
 
 def refuse_lost_weights(run: Run, recipe: Recipe) -> None:

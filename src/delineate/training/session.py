@@ -9,9 +9,10 @@ import keras
 
 from delineate.bundle import recover
 from delineate.errors import RunError
-from delineate.recipe import Recipe
+from delineate.recipe import Recipe, Training
 from delineate.runs import Run
 from delineate.training import checkpoint
+from delineate.training.budget import Budget
 from delineate.training.callbacks import KeepBest, ReduceOnPlateau
 from delineate.training.parts import Parts
 from delineate.training.recorders import Journal
@@ -19,6 +20,7 @@ from delineate.training.steppers import Stepper
 from delineate.training.tally import Tally
 
 TALLY = "tally"
+BUDGET = "budget"
 
 
 class Session:
@@ -35,6 +37,7 @@ class Session:
         recipe: All settings.
         callbacks: In the order in which they act.
         stepper: What moves the weights.
+        budget: Decides how many steps there are; None: those of the recipe's epochs.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class Session:
         recipe: Recipe,
         callbacks: Sequence[keras.callbacks.Callback],
         stepper: Stepper,
+        *,
+        budget: Budget | None = None,
     ) -> None:
         self.run, self.parts, self.recipe = run, parts, recipe
-        self.stepper, self.batches = stepper, parts.batches
+        self.stepper, self.batches, self.budget = stepper, parts.batches, budget
         self.epoch, self.step, self.finished = 0, 0, False
         self.tally = self._new_tally()
         stepper.model.stop_training = False
@@ -65,14 +70,27 @@ class Session:
         self._seconds = 0.0
         self._begun = time.monotonic()
 
+    @property
+    def done(self) -> int:
+        """Steps done, all epochs together."""
+        return self.epoch * self.batches.steps + self.step
+
+    @property
+    def all_steps(self) -> int:
+        """Steps in all: those of the recipe's epochs, or what fits the time."""
+        if self.budget is not None:
+            return self.budget.steps
+        return self.recipe.training.epochs * self.batches.steps
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all; the last one may be cut short."""
+        return math.ceil(self.all_steps / self.batches.steps)
+
     def learning_rate(self) -> float:
         """Return the learning rate of the next step: schedule × plateau, not below the floor."""
         settings = self.recipe.training
-        rate = settings.learning_rate
-        if settings.schedule == "cosine":
-            done = self.epoch * self.batches.steps + self.step
-            share = done / (settings.epochs * self.batches.steps)
-            rate *= (1 + math.cos(math.pi * share)) / 2
+        rate = settings.learning_rate * _share_of(settings, self.done, self.all_steps)
         if self._plateau is None:
             return rate
         return max(rate * self._plateau.scale, min(rate, self.recipe.callbacks.reduce_floor))
@@ -144,7 +162,17 @@ class Session:
                 kind = type(item).__name__
                 count = sum(type(other).__name__ == kind for other in named.values())
                 named[f"{kind}{count + 1}" if count else kind] = item
-        return named
+        return named if self.budget is None else {**named, BUDGET: self.budget}
 
     def _new_tally(self) -> Tally:
         return Tally(self.stepper.scores.classes, self.stepper.scores.summarise)
+
+
+def _share_of(settings: Training, done: int, steps: int) -> float:
+    """Return which share of the highest learning rate the next step has: warm-up, then schedule."""
+    rising = settings.warmup * steps
+    if done < rising:
+        return (done + 1) / (rising + 1)
+    if settings.schedule == "constant":
+        return 1.0
+    return (1 + math.cos(math.pi * (done - rising) / max(steps - rising, 1))) / 2

@@ -1,6 +1,7 @@
 """Who moves the weights by a batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 import keras
@@ -51,6 +52,10 @@ class Stepper(Protocol):
         """Return the losses of a batch and leave all weights as they are."""
         ...
 
+    def shown(self) -> AbstractContextManager[None]:
+        """Return a context in which the network has the weights that are scored and saved."""
+        ...
+
 
 class PlainStepper:
     """One network with one loss, stepped by Keras's compiled train function.
@@ -59,6 +64,7 @@ class PlainStepper:
         model: Ends in logits; compiled.
         scores: The model's metric.
         encoder_rate: Factor on the learning rate of the encoder.
+        averaged: Whether the optimizer keeps a moving average of the weights, which is then shown.
         thaw: Sets the encoder free and compiles the model anew; None: nothing is frozen for a time.
         thaw_after: How many epochs that is done after.
     """
@@ -69,13 +75,14 @@ class PlainStepper:
         scores: Scores,
         *,
         encoder_rate: float = 1.0,
+        averaged: bool = False,
         thaw: Callable[[], None] | None = None,
         thaw_after: int = 0,
     ) -> None:
         self.model = model
         self.scores = scores
         self.stage = ""
-        self._encoder_rate = encoder_rate
+        self._encoder_rate, self._averaged = encoder_rate, averaged
         self._thaw, self._thaw_after = thaw, thaw_after
         model.optimizer.build(model.trainable_variables)
 
@@ -102,3 +109,22 @@ class PlainStepper:
     def test(self, images: np.ndarray, masks: np.ndarray) -> Losses:
         """Return the loss of a batch."""
         return {"loss": float(self.model.test_on_batch(images, masks, return_dict=True)["loss"])}
+
+    def shown(self) -> AbstractContextManager[None]:
+        """Return a context with the averaged weights, where there are some."""
+        return self._with_average() if self._averaged else nullcontext()
+
+    @contextmanager
+    def _with_average(self) -> Iterator[None]:
+        weights = self.model.trainable_variables
+        if not int(self.model.optimizer.iterations):
+            # Nothing has been averaged yet.
+            yield
+            return
+        stepped = [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
+        self.model.optimizer.finalize_variable_values(weights)
+        try:
+            yield
+        finally:
+            for weight, value in zip(weights, stepped, strict=True):
+                weight.assign(value)

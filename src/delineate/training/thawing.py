@@ -20,9 +20,16 @@ def plain_stepper(parts: Parts, recipe: Recipe) -> PlainStepper:
     Raises:
         RecipeError: Nothing is frozen that could be set free.
     """
-    after, rate = recipe.training.unfreeze_after, recipe.training.encoder_rate
+    settings, after = recipe.training, recipe.training.unfreeze_after
+    plain = partial(
+        PlainStepper,
+        parts.trainer,
+        parts.scores,
+        encoder_rate=settings.encoder_rate,
+        averaged=bool(settings.average),
+    )
     if after is None:
-        return PlainStepper(parts.trainer, parts.scores, encoder_rate=rate)
+        return plain()
     if recipe.model.freeze == "none":
         raise RecipeError(
             f"training.unfreeze_after = {after}, but model.freeze = none: nothing is frozen.",
@@ -30,4 +37,4 @@ def plain_stepper(parts: Parts, recipe: Recipe) -> PlainStepper:
         )
     loss = parts.trainer.loss
     thaw = partial(compile_network, parts.network, recipe, loss, parts.scores, freeze="none")
-    return PlainStepper(parts.trainer, parts.scores, encoder_rate=rate, thaw=thaw, thaw_after=after)
+    return plain(thaw=thaw, thaw_after=after)

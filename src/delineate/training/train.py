@@ -1,50 +1,46 @@
 """The training, from top to bottom."""
 
 import errno
-import json
-import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import keras
 import numpy as np
 
-from delineate.data.checking.check import find_faults, refuse_errors
-from delineate.data.checking.inspection import inspect
 from delineate.data.dataset import Dataset
-from delineate.data.splitting.partition import describe_splits, partition, partition_as
 from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
+from delineate.evaluation.tune import tune
 from delineate.files import write_whole
-from delineate.models.weights import have_weights, weights_path
+from delineate.models.weights import have_weights
+from delineate.planning.plan import Plan
 from delineate.recipe import Recipe
-from delineate.recipe_text import write_recipe
-from delineate.runs import Run, next_folder
+from delineate.runs import Run
+from delineate.training.afterwards import seconds_afterwards
+from delineate.training.beginning import Reading, describe, existing, fixed, fresh, settled
+from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
-from delineate.training.devices import environment, set_up
+from delineate.training.devices import set_up
 from delineate.training.feeding import feed
 from delineate.training.first_batch import draw_first_batch
+from delineate.training.folds import train_folds
 from delineate.training.interrupt import StopRequest
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session
-from delineate.training.refusing import refuse_lost_weights, refuse_settings
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.thawing import plain_stepper
 from delineate.training.watching import Pace, Progress, Watch
 
-Reading = Callable[[int, int], None]
-FINDINGS_TOLD = 5
-
-_log = logging.getLogger(__name__)
-
 
 def train(
     dataset: Dataset,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Plan | None = None,
     *,
     to: str | Path | None = None,
     resume: bool = False,
@@ -60,7 +56,8 @@ def train(
 
     Args:
         dataset: The images and masks.
-        recipe: All settings; unset: the recipe "unet". A resumed run has its own.
+        recipe: All settings, or a plan; unset: what :func:`delineate.plan` says. A resumed run
+            has its own.
         to: The run folder; unset: a new one below ``runs/``.
         resume: Go on with the run in ``to``.
         callbacks: Any Keras callbacks; they act on the network, not on its refiner.
@@ -72,38 +69,107 @@ def train(
         DelineateError: The data, the recipe or the run folder is not as it has to be.
         KeyboardInterrupt: A stop was asked for; everything is saved.
     """
+    # What a plan has taken is part of its budget.
+    begun = time.monotonic() - (recipe.seconds if isinstance(recipe, Plan) else 0.0)
     dataset.require_pairs()
-    recipe = recipe or Recipe.load("unet")
-    if not resume:
-        refuse_settings(recipe)
-        _look_for_faults(dataset, recipe, progress)
-    run, dataset, recipe = _begin(dataset, recipe, to, resume=resume)
-    have_weights(recipe.model, download)
-    set_up(recipe.runtime)
-    parts = assemble(dataset, recipe)
-    chosen = chosen_callbacks(run, parts, recipe, callbacks)
-    stepper = plain_stepper(parts, recipe)
-    session = Session(run, parts, recipe, chosen, stepper)
-    refiner = refiner_session(session)
-    together = [refiner] if refiner and recipe.refiner.use == "together" else []
+    reasons: Mapping[str, str] = {}
+    if resume:
+        run = existing(to)
+        chosen = Recipe.load(run.recipe)
+    else:
+        run = fresh(dataset, to)
+        chosen, reasons = settled(dataset, recipe, progress)
+    if chosen.training.folds > 1:
+        one = partial(train, callbacks=callbacks, watch=watch, download=download)
+        return train_folds(dataset, chosen, run, one, resume=resume)
+    chosen, dataset = fixed(dataset, chosen, run, resume=resume)
+    have_weights(chosen.model, download)
+    set_up(chosen.runtime)
+    parts = assemble(dataset, chosen)
+    session, refiner = _sessions(run, parts, chosen, callbacks, begun)
     with _full_disk_told(run):
         if resume:
-            session.restore()
-            for other in together:
-                other.restore(at=(session.epoch, session.step))
+            _restore(session, refiner)
         else:
-            _describe(Run.create(run.folder), parts, recipe)
-        with StopRequest() as stop:
-            _run_epochs([session, *together], stop, watch)
-            if refiner and not together:
-                begin_after(session, refiner)
-                _run_epochs([refiner], stop, watch)
-        if refiner:
-            keep_what_gains(session, refiner)
-    if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
+            describe(Run.create(run.folder), dataset, chosen, reasons)
+            sheet = draw_first_batch(parts.batches, dataset.colours, names=dataset.classes)
+            write_whole(run.batch, sheet)
+        _train_all(session, refiner, watch)
+        _tune(session)
+        session.journal.note_once("ended")
+    if chosen.evaluation.report and run.best.is_dir() and not run.report.is_file():
         split = "validation" if parts.validation else "train"
         evaluate(run, dataset, split=split)
     return run
+
+
+def _sessions(
+    run: Run,
+    parts: Parts,
+    recipe: Recipe,
+    callbacks: Sequence[keras.callbacks.Callback],
+    begun: float,
+) -> tuple[Session, Session | None]:
+    """Return the training of the network, and that of its refiner if there is one; not begun."""
+    called = chosen_callbacks(run, parts, recipe, callbacks)
+    stepper = plain_stepper(parts, recipe)
+    budget = _budget(parts, recipe, begun)
+    session = Session(run, parts, recipe, called, stepper, budget=budget)
+    return session, refiner_session(session)
+
+
+def _restore(session: Session, refiner: Session | None) -> None:
+    session.restore()
+    if refiner and session.recipe.refiner.use == "together":
+        refiner.restore(at=(session.epoch, session.step))
+
+
+def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -> None:
+    """Train the network and its refiner, and decide whether that is kept."""
+    together = session.recipe.refiner.use == "together"
+    with StopRequest() as stop:
+        if refiner is None or not together:
+            _run_epochs([session], stop, watch)
+        else:
+            _run_epochs([session, refiner], stop, watch)
+        if refiner and not together:
+            begin_after(session, refiner)
+            _run_epochs([refiner], stop, watch)
+    if refiner:
+        keep_what_gains(session, refiner)
+
+
+def _budget(parts: Parts, recipe: Recipe, begun: float) -> Budget | None:
+    settings = recipe.training
+    if settings.budget is None:
+        return None
+    most = settings.epochs * parts.batches.steps
+    return Budget(60 * settings.budget, most=most, begun=begun)
+
+
+def _leave_time(session: Session) -> None:
+    """Tell the budget, once, how long search and report will take."""
+    budget, part = session.budget, session.parts.dataset.splits.get("validation")
+    if budget is None or part is None or budget.reserve:
+        return
+    with session.stepper.shown():
+        budget.reserve = seconds_afterwards(session.parts.predictor(), part, session.recipe)
+
+
+def _tune(session: Session) -> None:
+    """Search the settings of the best bundle on the validation images, if that is asked for."""
+    run, recipe, parts = session.run, session.recipe, session.parts
+    if session.journal.has("tuned") or not recipe.post.tune or parts.validation is None:
+        return
+    found = tune(run.folder, parts.dataset.split("validation"), recipe.augment)
+    session.journal.note(
+        "tuned",
+        objective=found.objective,
+        before=found.before,
+        after=found.after,
+        settings=found.post.model_dump(mode="json"),
+        tried=list(found.tried),
+    )
 
 
 @contextmanager
@@ -120,31 +186,20 @@ def _full_disk_told(run: Run) -> Iterator[None]:
         ) from error
 
 
-def _look_for_faults(dataset: Dataset, recipe: Recipe, progress: Reading | None) -> None:
-    if recipe.data.check == "none":
-        return
-    findings = find_faults(inspect(dataset, progress, recipe=recipe))
-    if recipe.data.check == "refuse":
-        refuse_errors(findings)
-    told = [finding for finding in findings if finding.level != "note"]
-    for finding in told[:FINDINGS_TOLD]:
-        _log.warning("%s %s: %s", finding.level, finding.code, finding.message)
-    if len(told) > FINDINGS_TOLD:
-        _log.warning("and %d more; 'delineate check' shows all", len(told) - FINDINGS_TOLD)
-
-
 def _run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
     """Train one network to its end, or two side by side, of which the first one leads."""
     leader = sessions[0]
-    epochs = leader.recipe.training.epochs
     if stop.asked and not leader.finished:
         # Asked for in the last steps of the stage before, which is saved.
         raise KeyboardInterrupt
     for session in sessions:
         session.callbacks.on_train_begin()
-    while leader.epoch < epochs and not leader.finished:
+    while leader.done < leader.all_steps and not leader.finished:
+        if leader.budget and leader.budget.begin_epoch(leader.done):
+            leader.journal.note("budget", steps=leader.all_steps)
         _run_epoch(sessions, stop, watch)
-        finished = leader.stepper.model.stop_training or leader.epoch + 1 == epochs
+        _leave_time(leader)
+        finished = leader.stepper.model.stop_training or leader.done >= leader.all_steps
         for session in sessions:
             session.finished = finished
             session.next_epoch()
@@ -156,11 +211,33 @@ def _run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | N
 
 
 def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
-    leader, recipe = sessions[0], sessions[0].recipe
-    batches = leader.batches
+    leader = sessions[0]
     for session in sessions:
         session.callbacks.on_epoch_begin(session.epoch)
-    pace = Pace(batches.steps, recipe.training.epochs)
+    pace = Pace()
+    _run_steps(sessions, pace, stop, watch)
+    speed = {
+        "seconds": round(pace.seconds, 3),
+        "images_per_second": round(pace.images_per_second, 2),
+    }
+    for session in sessions:
+        with session.stepper.shown():
+            logs = session.tally.scores() | _validate(session) | speed
+            logs["learning_rate"] = float(session.learning_rate())
+            if watch:
+                watch(_progress(session, pace, logs, epoch_done=True))
+            session.callbacks.on_epoch_end(session.epoch, logs)
+            if leader.stepper.model.stop_training and not _is_validated(session):
+                # Nobody has looked at this epoch, and there will be no other.
+                session.keep_best(_scores_of_validation(session))
+
+
+def _run_steps(
+    sessions: Sequence[Session], pace: Pace, stop: StopRequest, watch: Watch | None
+) -> None:
+    """Make the steps of an epoch that are not done yet, as far as there is time for them."""
+    leader, recipe = sessions[0], sessions[0].recipe
+    batches = leader.batches
     todo = range(leader.step, batches.steps)
     for images, masks in feed(batches, leader.epoch, todo, recipe.runtime.workers):
         for session in sessions:
@@ -168,23 +245,14 @@ def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         pace.step(len(images))
         if watch and pace.due():
             watch(_progress(leader, pace, leader.tally.scores()))
+        if leader.budget and leader.budget.count(leader.done):
+            leader.journal.note("budget", steps=leader.all_steps)
+        if leader.done >= leader.all_steps:
+            break
         if stop.asked and leader.step < batches.steps:
             _interrupt(sessions)
         if recipe.callbacks.save_steps and leader.step % recipe.callbacks.save_steps == 0:
             _save(sessions)
-    speed = {
-        "seconds": round(pace.seconds, 3),
-        "images_per_second": round(pace.images_per_second, 2),
-    }
-    for session in sessions:
-        logs = session.tally.scores() | _validate(session) | speed
-        logs["learning_rate"] = float(session.learning_rate())
-        if watch:
-            watch(_progress(session, pace, logs, epoch_done=True))
-        session.callbacks.on_epoch_end(session.epoch, logs)
-        if leader.stepper.model.stop_training and not _is_validated(session):
-            # Nobody has looked at this epoch, and there will be no other.
-            session.keep_best(_scores_of_validation(session))
 
 
 def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
@@ -205,8 +273,8 @@ def _validate(session: Session) -> dict[str, float]:
 
 
 def _is_validated(session: Session) -> bool:
-    settings, done = session.recipe.training, session.epoch + 1
-    return done % settings.validate_every == 0 or done == settings.epochs
+    done = session.epoch + 1
+    return done % session.recipe.training.validate_every == 0 or done == session.epochs
 
 
 def _scores_of_validation(session: Session) -> dict[str, float]:
@@ -247,44 +315,12 @@ def _progress(
 ) -> Progress:
     return Progress(
         epoch=session.epoch + 1,
-        epochs=session.recipe.training.epochs,
+        epochs=session.epochs,
         step=session.step,
         steps=session.batches.steps,
         scores=scores,
         images_per_second=pace.images_per_second,
-        seconds_left=pace.seconds_left(session.epoch, session.step),
+        seconds_left=pace.seconds_left(session.all_steps - session.done),
         epoch_done=epoch_done,
         stage=session.stepper.stage,
     )
-
-
-def _begin(
-    dataset: Dataset, recipe: Recipe, to: str | Path | None, *, resume: bool
-) -> tuple[Run, Dataset, Recipe]:
-    """Return the run, the data set with its splits, and the recipe; nothing is written yet."""
-    if resume:
-        if to is None:
-            raise RunError("Which run to resume is not said.", hint="Pass the run folder as --to.")
-        run = Run.open(to)
-        stored = Recipe.load(run.recipe)
-        refuse_lost_weights(run, stored)
-        return run, partition_as(dataset, run.read_json(run.dataset)), stored
-    recipe = _with_whole_path(recipe)
-    folder = Path(to) if to is not None else next_folder(dataset.name, "run")
-    Run.refuse_existing(folder)
-    return Run(folder), partition(dataset, recipe.data, seed=recipe.runtime.seed), recipe
-
-
-def _with_whole_path(recipe: Recipe) -> Recipe:
-    """Return the recipe with the path of its weights from the root, to be resumed from anywhere."""
-    path = weights_path(recipe.model)
-    return recipe if path is None else recipe.override({"model.weights": str(path.resolve())})
-
-
-def _describe(run: Run, parts: Parts, recipe: Recipe) -> None:
-    dataset = parts.dataset
-    write_whole(run.environment, json.dumps(environment(), indent=2) + "\n")
-    write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
-    write_whole(run.recipe, write_recipe(recipe))
-    sheet = draw_first_batch(parts.batches, dataset.colours, names=dataset.classes)
-    write_whole(run.batch, sheet)

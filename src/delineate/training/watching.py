@@ -39,15 +39,9 @@ Watch = Callable[[Progress], None]
 
 
 class Pace:
-    """How fast the steps of an epoch go.
+    """How fast the steps of an epoch go."""
 
-    Args:
-        steps: Steps of an epoch.
-        epochs: Epochs in all.
-    """
-
-    def __init__(self, steps: int, epochs: int) -> None:
-        self.steps, self.epochs = steps, epochs
+    def __init__(self) -> None:
         self.begun = time.perf_counter()
         self.told = self.begun
         self.images = 0
@@ -76,7 +70,6 @@ class Pace:
         """Of the steps so far."""
         return self.images / max(self.seconds, 1e-9)
 
-    def seconds_left(self, epoch: int, step: int) -> float:
-        """Return the seconds until all steps are done, standing before a step of an epoch."""
-        left = (self.epochs - epoch) * self.steps - step
-        return left * self.seconds / max(self.done, 1)
+    def seconds_left(self, steps: int) -> float:
+        """Return the seconds that a number of steps takes at this pace."""
+        return steps * self.seconds / max(self.done, 1)

@@ -135,6 +135,15 @@ def test_how_masks_are_read_is_told_in_words(tmp_path, masks, said, told):
     assert statistics(inspect(dataset))["masks"] == told
 
 
+def test_objects_of_a_table_of_run_lengths_are_told_as_such(tmp_path):
+    for number, image in enumerate(images(3)):
+        write(tmp_path / f"{number}.png", image)
+    (tmp_path / "runs.csv").write_text("ImageId,EncodedPixels\n0,1 3\n0,30 4\n1,2 2\n2,\n")
+    found = statistics(inspect(Dataset.open(tmp_path, cache=False)))
+    assert found["masks"] == "run lengths of each object"
+    assert (found["objects"], found["mask_formats"]) == (3, {})
+
+
 def test_stored_values_are_listed_with_their_classes_and_not_more_than_a_page_bears(tmp_path):
     found = statistics(inspect(fill(tmp_path / "a", blobs(3) // 2 * 255)))["mask_values"]
     assert [(item["value"], item["class"]) for item in found] == [

@@ -2,6 +2,8 @@
 
 MANIFEST = "image,mask,split,group\na.png,b.png,train,one\nc.png,d.png,,\n"
 LIST = "2007_000032\n2007_000039\n"
+RUNS = "ImageId,EncodedPixels\nx,1 2\nx,5 1\ny,\n"
+SOLVED = "ImageId,EncodedPixels,Height,Width,Usage\nx,1 2,4,6,Public\n"
 
 # By layout: the files of some folders of it. Files without a text are images.
 EXAMPLES = {
@@ -36,6 +38,7 @@ EXAMPLES = {
             "test/y/masks/1.tif",
         ],
         ["x/images/x.png", "x/masks/1.png", "rle.csv=ImageId,EncodedPixels\nx,1 2\n"],
+        ["test/x/images/x.png", "test/x/masks/1.png", f"test/stage1_solution.csv={SOLVED}"],
     ],
     "folders": [
         ["images/a.png", "masks/a.png"],
@@ -44,10 +47,22 @@ EXAMPLES = {
         ["images/a.png", "masks/a_mask.png"],
         ["images/a.png", "masks/a_1.png", "masks/a_2.png"],
         ["images/a.png", "images/b.png", "masks/cell/a.png", "masks/cell/b.png"],
+        ["images/x.png", "masks/x.png", f"runs.csv={RUNS}"],
     ],
     "objects": [
         ["images/a.png", "masks/a/1.png", "masks/a/2.png"],
         ["val/images/a.png", "val/masks/a/a.png", "train/images/b.png", "train/masks/b/1.png"],
+    ],
+    "run_lengths": [
+        ["x.png", "y.tif", f"runs.csv={RUNS}"],
+        ["x/images/x.png", f"stage1_solution.csv={SOLVED}"],
+        [
+            "images/x.png",
+            "images/y.png",
+            f"train.csv={RUNS}",
+            f"test.csv={SOLVED.replace('x', 'z')}",
+        ],
+        ["train/x.png", "train/y.png", f"train/stage1_train_labels.csv={RUNS}"],
     ],
     "voc": [
         [

@@ -59,6 +59,19 @@ def test_the_image_of_a_folder_may_be_of_any_kind(tmp_path, suffix):
     assert index(tmp_path).records[0].images[0].suffix == suffix
 
 
+@pytest.mark.parametrize("place", ["", "test/"])
+def test_a_table_of_run_lengths_counts_only_where_no_image_has_a_folder_of_masks(tmp_path, place):
+    table = f"{place}solution.csv=ImageId,EncodedPixels\na,1 2\n"
+    lay(tmp_path, [f"{place}a/images/a.png", f"{place}b/images/b.png"])
+    assert dsb2018.refuse(tmp_path) is None
+    lay(tmp_path, [table])
+    assert dsb2018.refuse(tmp_path) == (
+        "solution.csv holds the objects as run lengths, and there is no <id>/masks/"
+    )
+    lay(tmp_path, [f"{place}b/masks/0.png"])
+    assert dsb2018.refuse(tmp_path) is None
+
+
 def test_groups_are_those_of_the_description(tmp_path):
     found = dsb2018.index(cells(tmp_path, "p1_a", "b"), Description(groups={"b": "x"}))
     assert {record.name: record.group for record in found.records} == {"p1_a": None, "b": "x"}

@@ -14,6 +14,7 @@ from delineate.data.repairing import repair as module
 from delineate.data.repairing.repair import repair, require_free
 from delineate.errors import DataError
 from delineate.imaging import PALETTE, read_image, read_labels, write_png
+from delineate.prediction.run_length_file import write_run_lengths
 
 SIZE = (48, 64)
 RED, GREEN, BLACK = (200, 20, 20), (20, 180, 40), (0, 0, 0)
@@ -497,3 +498,17 @@ def test_objects_that_are_said_to_be_something_else_are_copied_as_class_ids(tmp_
     _, copy = mended(root, tmp_path / "copy")
     for before, after in zip(Dataset.open(root, cache=False), copy, strict=True):
         np.testing.assert_array_equal(after.mask, before.mask)
+
+
+def test_objects_of_a_table_of_run_lengths_get_a_file_each(tmp_path):
+    root = tmp_path / "data"
+    truth = {str(number): 2 * ids_of(number, 3).astype(np.int32) for number in range(4)}
+    for number in range(4):
+        save(root / f"{number}.png", image_of(number, 3))
+    write_run_lengths(root / "cells.csv", truth.items())
+    (root / "cells.csv").write_text((root / "cells.csv").read_text() + "3,5 0\n")
+    done, copy = mended(root, tmp_path / "copy")
+    assert [item.name for item in done.left_out] == ["3"]
+    assert (copy.layout, len(copy)) == ("objects", 3)
+    for sample in copy:
+        np.testing.assert_array_equal(sample.instances, truth[sample.name] // 2)

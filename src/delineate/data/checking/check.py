@@ -1,6 +1,7 @@
 """The check of a data set: what it is, and what is wrong with it."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ from delineate.report import Finding, Report, Section, Table
 
 Progress = Callable[[int, int], None]
 SHOWN = 24
+TOLD = 5
 SIZES = 12
+
+_log = logging.getLogger(__name__)
 
 _KINDS = (
     "Images that look alike, by their background, the colours of what lies on it, and its size. A "
@@ -95,6 +99,28 @@ def refuse_errors(findings: Sequence[Finding]) -> None:
             hint=f"{errors[0].hint}\n'delineate check' shows all that was found; data.check = "
             '"tell" trains all the same.',
         )
+
+
+def heed_faults(inspection: Inspection, how: str) -> None:
+    """Refuse data in which something is an error, and warn of the first findings.
+
+    Args:
+        inspection: The data set, read once.
+        how: As ``data.check``: "refuse"; "tell": errors are only told; "none": not looked for.
+
+    Raises:
+        DataError: The first error that was found, and how many there are.
+    """
+    if how == "none":
+        return
+    findings = find_faults(inspection)
+    if how == "refuse":
+        refuse_errors(findings)
+    told = [finding for finding in findings if finding.level != "note"]
+    for finding in told[:TOLD]:
+        _log.warning("%s %s: %s", finding.level, finding.code, finding.message)
+    if len(told) > TOLD:
+        _log.warning("and %d more; 'delineate check' shows all", len(told) - TOLD)
 
 
 def write_report(report: Report, folder: Path) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.data.checking.inspection import Inspection
-from delineate.data.checking.rules.values import blended, sound, stored_values
+from delineate.data.checking.rules.values import blended, sound
 from delineate.data.classes import IGNORE, MOST_COLOURS, Encoding, recognise
 from delineate.data.describing.description import COLOUR, Description, colour_of, colour_value
 from delineate.data.looks.look import Look
 from delineate.data.records import Facts
+from delineate.data.shares import stored_values
 from delineate.errors import DataError
 
 NEAR = 40.0

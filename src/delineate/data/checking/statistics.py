@@ -21,6 +21,7 @@ _PARTS = {
     "classes": "one file for each class",
     "one-hot": "a channel for each class",
     "numbers": "a number for each object",
+    "run-lengths": "run lengths of each object",
 }
 
 

@@ -12,6 +12,7 @@ from delineate.data.layouts.files import is_image
 from delineate.data.layouts.layout import Layout, split_folders
 from delineate.data.layouts.manifest import find_manifests
 from delineate.data.layouts.pairing import make_record
+from delineate.data.layouts.run_length_table import find_tables
 from delineate.data.records import Index, Record, Unpaired
 from delineate.imaging import IMAGE_SUFFIXES
 
@@ -22,10 +23,13 @@ def refuse(folder: Path) -> str | None:
     """Return why a folder is not of this layout, or None where it is."""
     for manifest in find_manifests(folder):
         return f"{manifest.name} lists the pairs"
-    for part in (folder, *split_folders(folder).values()):
-        if any(_image(path) is not None for path in _folders(part)):
-            return None
-    return "no folder <id> holds an image images/<id>.png"
+    parts = (folder, *split_folders(folder).values())
+    if not any(_image(path) is not None for part in parts for path in _folders(part)):
+        return "no folder <id> holds an image images/<id>.png"
+    tables = [table for part in parts for table in find_tables(part)]
+    if tables and not any((path / "masks").is_dir() for part in parts for path in _folders(part)):
+        return f"{tables[0].name} holds the objects as run lengths, and there is no <id>/masks/"
+    return None
 
 
 def index(folder: Path, description: Description) -> Index:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from delineate.data.checking.inspection import Inspection
 from delineate.data.checking.meaning import frequent_values
-from delineate.data.checking.rules.values import blended, encoding_of, stored_values
+from delineate.data.checking.rules.values import blended, encoding_of
 from delineate.data.checking.rules.wording import counted, listed, percent
 from delineate.data.classes import IGNORE, MOST_COLOURS, Encoding
 from delineate.data.describing.description import (
@@ -18,6 +18,7 @@ from delineate.data.describing.description import (
     spell,
 )
 from delineate.data.layouts.camvid import ELEVEN, is_nameless_camvid
+from delineate.data.shares import stored_values
 
 BLACK = colour_value((0, 0, 0))
 # More values than these are taken for blends of some that were meant.

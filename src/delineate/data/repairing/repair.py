@@ -199,7 +199,9 @@ class _Work:
 def _have_objects(records: Sequence[Record]) -> bool:
     instances = [record.arrays.instances for record in records if record.arrays is not None]
     return all(
-        record.parts in ("objects", "numbers") for record in records if record.arrays is None
+        record.parts in ("objects", "numbers", "run-lengths")
+        for record in records
+        if record.arrays is None
     ) and not any(one is None for one in instances)
 
 

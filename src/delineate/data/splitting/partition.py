@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from delineate.data.dataset import Dataset
-from delineate.data.splitting.splits import assign_splits
+from delineate.data.looks.fingerprints import Fingerprint
+from delineate.data.splitting.splits import assign_folds, assign_splits
 from delineate.errors import DataError, RunError
 from delineate.recipe import Data
 
@@ -32,6 +33,44 @@ def partition(dataset: Dataset, settings: Data, *, seed: int) -> Dataset:
     if "validation" in own or settings.validation == 0:
         return dataset
     return _assign(dataset, own["train"], settings, 0.0, seed)
+
+
+def partition_folds(dataset: Dataset, settings: Data, *, folds: int, seed: int) -> list[Dataset]:
+    """Return the data set once for each fold, with that fold as its validation part.
+
+    A test part is in no fold. Neither is a validation part that the data brings with it: it is the
+    test part where there is no other, and else left out.
+
+    Args:
+        dataset: The images.
+        settings: The recipe's section `[data]`; the share for validation is not looked at.
+        folds: How many; 2 or more.
+        seed: Of the shuffling.
+
+    Raises:
+        DataError: As :func:`partition`; or there are too few images for so many folds.
+    """
+    whole = partition(dataset, settings.model_copy(update={"validation": 0.0}), seed=seed)
+    splits = {record.name: str(record.split) for record in whole.records}
+    if "test" not in splits.values():
+        splits = {name: "test" if split != "train" else split for name, split in splits.items()}
+    part = whole.split("train")
+    numbers = assign_folds(
+        _prints(part),
+        folds=folds,
+        seed=seed,
+        near_duplicates=settings.near_duplicates,
+        kinds=settings.kinds,
+        groups=[record.group for record in part.records],
+    )
+    names = [record.name for record in part.records]
+    held = [
+        {name: "validation" for name, own in zip(names, numbers, strict=True) if own == number}
+        for number in range(folds)
+    ]
+    kept = [index for index, name in enumerate(splits) if splits[name] != "validation"]
+    whole = whole.subset(kept)
+    return [whole.with_splits({**splits, **one}) for one in held]
 
 
 def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
@@ -69,10 +108,8 @@ def describe_splits(dataset: Dataset) -> dict[str, Any]:
 
 
 def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: int) -> Dataset:
-    with ThreadPoolExecutor() as pool:
-        prints = [seen.fingerprint for seen in pool.map(part.look, range(len(part)))]
     assigned = assign_splits(
-        prints,
+        _prints(part),
         validation=settings.validation,
         test=test,
         seed=seed,
@@ -83,6 +120,11 @@ def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: in
     splits = {record.name: record.split for record in whole.records if record.split}
     names = [record.name for record in part.records]
     return whole.with_splits(splits | dict(zip(names, assigned, strict=True)))
+
+
+def _prints(part: Dataset) -> list[Fingerprint]:
+    with ThreadPoolExecutor() as pool:
+        return [seen.fingerprint for seen in pool.map(part.look, range(len(part)))]
 
 
 def _refuse_left_over(dataset: Dataset, own: Mapping[str, Dataset]) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,21 @@ _LOOSENING = {
 }
 
 Unit = list[int]
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What may be separated, and by which chance.
+
+    Attributes:
+        near_duplicates: "together" or "ignore".
+        kinds: "balance", "together" or "ignore".
+        seed: Of the shuffling.
+    """
+
+    near_duplicates: str
+    kinds: str
+    seed: int
 
 
 def assign_splits(
@@ -64,31 +80,71 @@ def assign_splits(
         >>> sorted(assign_splits(fingerprints, validation=0.25, test=0, seed=0, **how))
         ['train', 'train', 'train', 'validation']
     """
-    shares = np.array([1 - validation - test, validation, test])
     _refuse_bad_shares(validation, test)
+    shares = np.array([1 - validation - test, validation, test])
+    how = Separation(near_duplicates, kinds, seed)
+    return [_SPLITS[number] for number in _parts(fingerprints, shares, groups, how)]
+
+
+def assign_folds(
+    fingerprints: Sequence[Fingerprint],
+    *,
+    folds: int,
+    seed: int,
+    near_duplicates: Literal["together", "ignore"],
+    kinds: Literal["balance", "together", "ignore"],
+    groups: Sequence[str | None] | None = None,
+) -> list[int]:
+    """Return the fold of each picture, from 0, each to be held out once.
+
+    What must not be separated is in one fold, and each fold has its share of each kind, as in
+    :func:`assign_splits`, whose arguments and errors these are.
+
+    Args:
+        fingerprints: One per picture.
+        folds: How many; 2 or more.
+        seed: Seed of the shuffling.
+        near_duplicates: As there.
+        kinds: As there.
+        groups: As there.
+
+    Raises:
+        DataError: There are fewer units than folds, or a wrong number of groups.
+    """
+    how = Separation(near_duplicates, kinds, seed)
+    return _parts(fingerprints, np.full(folds, 1 / folds), groups, how)
+
+
+def _parts(
+    fingerprints: Sequence[Fingerprint],
+    shares: NDArray[np.float64],
+    groups: Sequence[str | None] | None,
+    how: "Separation",
+) -> list[int]:
+    """Return for each picture which of the parts with some shares it is in."""
     if groups is not None and len(groups) != len(fingerprints):
         raise DataError(
             f"{len(groups)} groups were given for {len(fingerprints)} images.",
             hint="Name one group for each image, or None for an image that stands alone.",
         )
-    kind = [0] * len(fingerprints) if kinds == "ignore" else kinds_of(fingerprints)
+    kind = [0] * len(fingerprints) if how.kinds == "ignore" else kinds_of(fingerprints)
     labels = np.arange(len(fingerprints))
     ties = {
         "near_duplicates": similarity.near_duplicates(fingerprints)
-        if near_duplicates == "together"
+        if how.near_duplicates == "together"
         else [],
         "groups": _same(groups or []),
-        "kinds": _same([str(k) for k in kind]) if kinds == "together" else [],
+        "kinds": _same([str(k) for k in kind]) if how.kinds == "together" else [],
     }
     for together in ties.values():
         _connect(labels, together)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(how.seed)
     units = _shuffled(labels, fingerprints, groups, rng)
     _refuse_too_few(len(units), int(np.count_nonzero(shares)), ties)
-    strata = _strata(units, kind) if kinds == "balance" else [units]
+    strata = _strata(units, kind) if how.kinds == "balance" else [units]
     placed = _place(strata, shares, rng)
     _fill_empty(placed, shares)
-    return _names(placed, len(fingerprints))
+    return _numbers(placed, len(fingerprints))
 
 
 def _refuse_bad_shares(validation: float, test: float) -> None:
@@ -158,7 +214,7 @@ def _place(
     The shares are those of all pictures up to and with the present stratum: what one stratum
     could not give, because its units are large or few, the next one makes good.
     """
-    placed: list[list[Unit]] = [[], [], []]
+    placed: list[list[Unit]] = [[] for _ in shares]
     missing = np.where(shares > 0, 0.0, -np.inf)
     for units in strata:
         missing += shares * sum(map(len, units))
@@ -189,10 +245,10 @@ def _fill_empty(placed: list[list[Unit]], shares: NDArray[np.float64]) -> None:
             placed[split].append(smallest)
 
 
-def _names(placed: list[list[Unit]], count: int) -> list[str]:
-    names = [""] * count
-    for name, units in zip(_SPLITS, placed, strict=True):
+def _numbers(placed: list[list[Unit]], count: int) -> list[int]:
+    numbers = [0] * count
+    for number, units in enumerate(placed):
         for unit in units:
             for index in unit:
-                names[index] = name
-    return names
+                numbers[index] = number
+    return numbers

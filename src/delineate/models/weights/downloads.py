@@ -178,6 +178,20 @@ def weights_path(settings: Model) -> Path | None:
     return Path(str(settings.weights)).expanduser()
 
 
+def at_hand(encoder: str, width: float = 1.0) -> bool:
+    """Return whether an encoder's ImageNet weights are on this machine, so that nothing is loaded.
+
+    Args:
+        encoder: Its name in the table of encoders.
+        width: Factor on its channels.
+    """
+    file = IMAGENET.get(encoder, {}).get(width)
+    if file is None:
+        return False
+    places = (_keras_folder() / file.name, default_folder() / "weights" / file.name)
+    return any(place.is_file() and _is_right(place, file) for place in places)
+
+
 def imagenet_file(encoder: str, width: float, progress: Progress | None = None) -> Path:
     """Return the path of an encoder's ImageNet weights; they are downloaded if need be.
 

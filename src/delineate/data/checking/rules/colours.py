@@ -11,7 +11,6 @@ from delineate.data.checking.rules.values import (
     held_values,
     label_error,
     sound,
-    stored_values,
     with_values,
 )
 from delineate.data.checking.rules.wording import (
@@ -23,6 +22,7 @@ from delineate.data.checking.rules.wording import (
     with_repair,
 )
 from delineate.data.describing.description import COLOUR, colour_of, colour_value, spell
+from delineate.data.shares import stored_values
 from delineate.report import Finding
 
 _SPELT = 16  # colours that are spelt out in lines to copy

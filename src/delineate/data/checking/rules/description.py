@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from delineate.data.checking.inspection import Inspection
-from delineate.data.checking.rules.values import stored_values
 from delineate.data.checking.rules.wording import listed
 from delineate.data.describing.description import (
     COLOUR,
@@ -17,6 +16,7 @@ from delineate.data.describing.description import (
     spell,
 )
 from delineate.data.layouts.camvid import is_nameless_camvid
+from delineate.data.shares import stored_values
 from delineate.errors import DataError
 from delineate.report import Finding
 

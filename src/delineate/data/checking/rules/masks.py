@@ -8,7 +8,6 @@ from scipy.spatial import cKDTree
 
 from delineate.data.checking.inspection import Inspection
 from delineate.data.checking.rules.values import (
-    class_pixels,
     encoding_of,
     held_values,
     names_at,
@@ -26,6 +25,7 @@ from delineate.data.checking.rules.wording import (
 from delineate.data.classes import IGNORE, Encoding
 from delineate.data.describing.description import COLOUR, spell
 from delineate.data.records import Facts
+from delineate.data.shares import class_pixels
 from delineate.report import Finding, Level
 
 _RARE, _RARE_FOREGROUND = 0.001, 0.005

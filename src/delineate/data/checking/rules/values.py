@@ -1,12 +1,12 @@
 """What the stored values of the masks mean, leaving out masks that are damaged by blending."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 from delineate.data.checking.inspection import Inspection
 from delineate.data.checking.rules.wording import names_of
-from delineate.data.classes import IGNORE, Encoding, recognise
-from delineate.data.records import Facts, Record
+from delineate.data.classes import Encoding, recognise
+from delineate.data.records import Record
+from delineate.data.shares import stored_values
 from delineate.errors import DataError
 
 # Share of the border pixels from which a mask is taken for blended, and the mixtures that all such
@@ -51,22 +51,6 @@ def _recognised(inspection: Inspection) -> Encoding | DataError:
         return recognise(facts, inspection.readable.description)
     except DataError as error:
         return error
-
-
-def stored_values(facts: Iterable[Facts]) -> Counter[int]:
-    """Return the pixels of each stored value."""
-    pixels: Counter[int] = Counter()
-    for fact in facts:
-        pixels.update(fact.values)
-    return pixels
-
-
-def class_pixels(facts: Iterable[Facts], encoding: Encoding) -> Counter[int]:
-    """Return the pixels of each class, and of ignore."""
-    pixels: Counter[int] = Counter()
-    for value, count in stored_values(facts).items():
-        pixels[encoding.values.get(value, IGNORE)] += count
-    return pixels
 
 
 def held_values(inspection: Inspection) -> set[int]:

@@ -1,0 +1,45 @@
+"""`delineate plan`: a recipe for a data set on this machine, with a reason for every value."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from delineate.cli.options import Budget, Data, Json, Settings, Traceback
+from delineate.cli.output import errors_told, progress_of, put, say
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("plan")(plan)
+
+
+def plan(
+    data: Data,
+    budget: Budget = None,
+    settings: Settings = None,
+    to: Annotated[Path | None, typer.Option(help="The TOML file to write.")] = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Choose a recipe by what the data is and how fast this machine is; `train` then takes it."""
+    with errors_told(trace=traceback):
+        from delineate.backend import choose_backend
+        from delineate.data.dataset import Dataset
+        from delineate.files import write_whole
+        from delineate.planning.plan import plan as make
+        from delineate.recipe_text import minutes_of, parse_settings
+
+        dataset = Dataset.open(data)
+        dataset.require_pairs()
+        choose_backend()
+        found = make(
+            dataset,
+            budget=None if budget is None else minutes_of(budget),
+            settings=parse_settings(settings or []),
+            progress=progress_of("reading"),
+        )
+        if to is not None:
+            write_whole(to, found.text())
+            say(f"edit {to} as you like, then: delineate train {data} --recipe {to}")
+        put(found.to_json(), as_json=as_json, text=str(to) if to is not None else found.text())

@@ -1,0 +1,156 @@
+"""How fast this machine steps a network: measured once, and kept for the next time."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from delineate.data.cache import default_folder
+from delineate.files import write_whole
+from delineate.models.build import build_network
+from delineate.models.fast import exchange_kernels
+from delineate.recipe import Model
+
+Tensor = Any
+
+# Steps that compile and settle, and those that are timed.
+SETTLING, TIMED = 2, 4
+# To be raised when what is measured changes.
+VERSION = 1
+PACKAGES = ("keras", "tensorflow", "jax", "torch")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a step of training costs.
+
+    Attributes:
+        images_per_second: Of the fastest of a few steps.
+        compiling: Seconds of the first step.
+    """
+
+    images_per_second: float
+    compiling: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is timed.
+
+    Attributes:
+        model: The recipe's section `[model]`; weights are not looked at.
+        classes: Number of classes.
+        channels: Of the images.
+        size: (height, width) of the windows in pixels.
+        batch_size: Windows in a step.
+        precision: "float32" or "bfloat16".
+    """
+
+    model: Model
+    classes: int
+    channels: int
+    size: tuple[int, int]
+    batch_size: int
+    precision: str = "float32"
+
+
+def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
+    """Return how fast a network is trained here, by steps on noise.
+
+    The result is kept in the user's cache, by machine, versions and all that is tried.
+
+    Args:
+        trial: What is timed.
+        folder: Where results are kept; unset: the user's cache.
+
+    Raises:
+        RecipeError: The network cannot be built.
+    """
+    trial = Trial(**{**trial.__dict__, "model": trial.model.model_copy(update={"weights": None})})
+    path = (folder or default_folder() / "probe") / f"{_key(trial)}.json"
+    known = _read(path)
+    if known is not None:
+        return known
+    found = _measure(trial)
+    try:
+        write_whole(path, json.dumps(asdict(found)) + "\n")
+    except OSError:
+        # A cache that cannot be written costs time only.
+        return found
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return what is known of this machine, plain values: processor, cores, backend, versions."""
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "backend": keras.backend.backend(),
+        "versions": _versions(),
+    }
+
+
+def _measure(trial: Trial) -> Pace:
+    network = build_network(
+        trial.model,
+        classes=trial.classes,
+        channels=trial.channels,
+        size=trial.size,
+        precision=trial.precision,
+    )
+    exchange_kernels(network.trainer)
+    shape = (trial.batch_size, *trial.size)
+    images = np.random.default_rng(0).integers(0, 256, (*shape, trial.channels)).astype(np.float32)
+    masks = np.zeros(shape, np.int32)
+    network.trainer.compile(optimizer="adamw", loss=_cheap_loss)
+    seconds = []
+    for _ in range(SETTLING + TIMED):
+        begun = time.perf_counter()
+        network.trainer.train_on_batch(images, masks)
+        seconds.append(time.perf_counter() - begun)
+    return Pace(trial.batch_size / min(seconds[SETTLING:]), seconds[0])
+
+
+def _cheap_loss(truth: Tensor, logits: Tensor) -> Tensor:
+    """Return any loss at all: what it is costs little beside the network."""
+    return keras.ops.mean(keras.ops.square(logits))
+
+
+def _key(trial: Trial) -> str:
+    said = {"version": VERSION, **machine(), **trial.__dict__, "model": trial.model.model_dump()}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> Pace | None:
+    try:
+        return Pace(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

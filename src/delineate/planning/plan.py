@@ -1,0 +1,90 @@
+"""The plan: a recipe for a data set on this machine, in which every value bears its reason."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from delineate.data.checking.check import heed_faults
+from delineate.data.checking.inspection import inspect
+from delineate.data.dataset import Dataset
+from delineate.planning.choice import Choice, Choices, reasons_of, values_of
+from delineate.planning.data_choices import data_choices
+from delineate.planning.fingerprint import Fingerprint, fingerprint_of
+from delineate.planning.model_choices import model_choices
+from delineate.recipe import Recipe
+from delineate.recipe_text import write_recipe
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe, and the reason of each of its values.
+
+    Attributes:
+        recipe: All settings.
+        reasons: By "section.key"; what nobody chose has none.
+        fingerprint: What the data set is.
+        machine: What the machine is, plain values.
+        seconds: What making it took, which is part of a budget.
+    """
+
+    recipe: Recipe
+    reasons: Mapping[str, str]
+    fingerprint: Fingerprint
+    machine: Mapping[str, Any]
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        """Return the recipe as TOML, each value with its reason; it can be edited and trained."""
+        return write_recipe(self.recipe, reasons=self.reasons)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "reasons": dict(self.reasons),
+            "fingerprint": self.fingerprint.to_json(),
+            "machine": dict(self.machine),
+        }
+
+
+def plan(
+    dataset: Dataset,
+    *,
+    budget: float | None = None,
+    settings: Mapping[str, object] | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Return a recipe for a data set, chosen by what it is and by how fast this machine is.
+
+    Args:
+        dataset: The images and masks.
+        budget: Minutes that the training may take; unset: 30.
+        settings: What is settled already, by "section.key": the other choices go by it.
+        progress: Called with (done, all) while the data is read.
+
+    Raises:
+        DataError: The data set holds errors, or cannot be understood.
+        RecipeError: A setting is unknown or has a bad value.
+    """
+    # Measuring needs Keras, reading what the data set is does not.
+    from delineate.models.probe import machine
+    from delineate.planning.training_choices import training_choices
+
+    begun = time.monotonic()
+    said = dict(settings or {})
+    if budget is not None:
+        said["training.budget"] = budget
+    asked = Recipe().override(said)
+    inspection = inspect(dataset, progress)
+    heed_faults(inspection, asked.data.check)
+    found = fingerprint_of(inspection)
+    choices: Choices = {**data_choices(found), **model_choices(found, said)}
+    choices |= {key: Choice(value, "as you said") for key, value in said.items()}
+    recipe = Recipe().override(values_of(choices))
+    choices = training_choices(found, recipe, asked.training.budget) | choices
+    recipe = Recipe().override(values_of(choices))
+    seconds = time.monotonic() - begun
+    return Plan(recipe, reasons_of(choices), found, machine(), seconds)

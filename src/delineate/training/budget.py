@@ -1,0 +1,92 @@
+"""How many steps fit a time."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Steps of a process that are not measured: they compile.
+COMPILING = 4
+# Steps until the first decision, and between two looks at the clock.
+LOOK = 24
+# A smaller change of the number of steps is not worth another learning rate.
+WORTH = 0.02
+
+
+class Budget:
+    """Decides, while a training runs, how many steps it has in all, so that it ends in time.
+
+    The decision is made after the first steps, and again at the beginning of each epoch, when
+    validation and pictures have been paid for too; between those it is only ever lowered. It is
+    part of the resume point, and so is the time that has been spent.
+
+    Attributes:
+        steps: Steps in all, as now decided.
+        reserve: Seconds that what comes after the last step will take.
+
+    Args:
+        seconds: All the time that there is.
+        most: Steps at most.
+        begun: The clock's time when the command began.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        most: int,
+        begun: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.steps, self.reserve = most, 0.0
+        self._seconds, self._most = seconds, most
+        self._begun, self._clock = begun, clock
+        self._before = 0.0
+        self._steps_here = 0
+        self._mark: tuple[int, float] | None = None
+
+    @property
+    def spent(self) -> float:
+        """Seconds spent, those before a resumption included."""
+        return self._before + self._clock() - self._begun
+
+    def count(self, done: int) -> bool:
+        """Count a step; return whether the number of steps in all has changed.
+
+        Args:
+            done: Steps done in all, with this one.
+        """
+        self._steps_here += 1
+        if self._steps_here == COMPILING:
+            self._mark = done, self._clock()
+        if self._steps_here == LOOK:
+            return self._decide(done, at_most=self._most)
+        return self._steps_here % LOOK == 0 and self._decide(done, at_most=self.steps)
+
+    def begin_epoch(self, done: int) -> bool:
+        """Decide anew; return whether the number of steps in all has changed.
+
+        Args:
+            done: Steps done in all.
+        """
+        return self._decide(done, at_most=self._most)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"steps": self.steps, "spent": self.spent, "reserve": self.reserve}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`get_state` returned."""
+        self.steps, self._before, self.reserve = state["steps"], state["spent"], state["reserve"]
+
+    def _decide(self, done: int, *, at_most: int) -> bool:
+        if self._mark is None or done <= self._mark[0]:
+            return False
+        pace = (self._clock() - self._mark[1]) / (done - self._mark[0])
+        left = max(0.0, self._seconds - self.spent - self.reserve)
+        # A step at the least, so that there is an end of an epoch.
+        steps = min(at_most, max(done + 1, done + int(left / pace)))
+        if abs(steps - self.steps) <= WORTH * self.steps and steps > done + 1:
+            return False
+        changed, self.steps = steps != self.steps, steps
+        return changed

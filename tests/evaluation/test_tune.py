@@ -1,0 +1,143 @@
+"""The search for settings on validation images, on outputs made by hand."""
+
+import numpy as np
+import pytest
+
+from delineate.bundle import Bundle, Card, Category, Member
+from delineate.data.dataset import Dataset
+from delineate.evaluation.tune import search, some_of, tune, ways_of
+from delineate.prediction.predictor import finish
+from delineate.recipe import Augment, Post
+from tests.bundles import pointwise_model, save_bundle
+
+
+def card(classes=2, **changes):
+    values = {
+        "members": (Member(file="model.keras"),),
+        "classes": tuple(Category(name=f"class{n}", colour=(n, n, n)) for n in range(classes)),
+        "channels": 1,
+        "dtype": "uint8",
+        "fit": "crop",
+        "size": (16, 16),
+        "stride": 2,
+        "output": "softmax",
+    }
+    return Card(**(values | changes))
+
+
+def squares(count=4, size=(40, 40)):
+    """Images with two squares that touch, as a data set."""
+    images, masks, instances = [], [], []
+    for number in range(count):
+        objects = np.zeros(size, np.int32)
+        objects[5 + number : 20, 5:15] = 1
+        objects[5 + number : 20, 15:30] = 2
+        images.append((objects > 0).astype(np.uint8)[..., None] * 200)
+        masks.append((objects > 0).astype(np.uint8))
+        instances.append(objects)
+    return Dataset.from_arrays(images, masks, instances=instances)
+
+
+def softmax_of(foreground):
+    return np.stack([1 - foreground, foreground], axis=-1).astype(np.float32)
+
+
+def test_a_threshold_that_fits_is_found():
+    part = squares()
+    # Everything is said too timidly: the foreground has 0.4, the background 0.1.
+    outputs = [softmax_of(np.where(sample.mask == 1, 0.4, 0.1)) for sample in part]
+    found = search(card(), part, {"none": outputs})
+    assert 0.1 < found.post.threshold <= 0.4
+    assert found.before == 0
+    assert found.after > 0.6
+
+
+def test_what_gains_nothing_stays_as_it_was():
+    part = squares()
+    plain = Dataset.from_arrays([s.image for s in part], [s.mask for s in part])
+    outputs = [softmax_of(np.where(sample.mask == 1, 0.99, 0.01)) for sample in plain]
+    found = search(card(), plain, {"none": outputs, "turns": outputs})
+    assert found.post == Post()
+    assert found.before == found.after == 1
+
+
+def test_seeds_are_found_that_part_what_touches():
+    part = squares()
+    outputs = []
+    for sample in part:
+        distance = np.zeros(sample.size, np.float32)
+        for number in (1, 2):
+            rows, columns = np.nonzero(sample.instances == number)
+            inner = (
+                slice(rows.min() + 3, rows.max() - 2),
+                slice(columns.min() + 3, columns.max() - 2),
+            )
+            distance[inner] = 0.85
+        distance[(sample.mask == 1) & (distance == 0)] = 0.6
+        outputs.append(np.dstack([softmax_of(sample.mask * 0.98), distance]))
+    found = search(card(objects=("distance",)), part, {"none": outputs})
+    assert found.objective == "dice_per_image and dsb_map"
+    assert 0.6 <= found.post.seed < 0.85
+    settled = card(objects=("distance",), post=found.post)
+    assert all(finish(output, settled).instances.max() == 2 for output in outputs)
+
+
+def test_averaging_is_taken_where_it_gains():
+    part = squares()
+    rng = np.random.default_rng(0)
+    noisy = [softmax_of(np.clip(s.mask * 0.6 + rng.normal(0.2, 0.4, s.size), 0, 1)) for s in part]
+    calm = [softmax_of(np.where(s.mask == 1, 0.8, 0.2)) for s in part]
+    assert search(card(), part, {"none": noisy, "turns": calm}).post.averaging == "turns"
+    assert search(card(), part, {"none": calm, "turns": noisy}).post.averaging == "none"
+
+
+def test_many_classes_are_judged_by_the_mean_iou_and_have_no_threshold():
+    masks = [np.eye(12, dtype=np.uint8) * 2 for _ in range(3)]
+    part = Dataset.from_arrays([m[..., None] for m in masks], masks, classes=["a", "b", "c"])
+    outputs = [np.eye(3, dtype=np.float32)[mask] for mask in masks]
+    found = search(card(3), part, {"none": outputs})
+    assert found.objective == "mean_iou"
+    assert found.after == 1
+    assert {row["setting"] for row in found.tried} == {"averaging"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "ways"),
+    [
+        (Augment(), ("none", "turns")),
+        (Augment(quarter_turns=False), ("none", "flips")),
+        (Augment(flip="left_right", quarter_turns=False), ("none", "mirror")),
+        (Augment(flip=False, quarter_turns=False), ("none",)),
+        (Augment(flip="up_down", quarter_turns=False), ("none",)),
+    ],
+)
+def test_an_image_is_laid_down_only_as_in_the_training(settings, ways):
+    assert ways_of(settings) == ways
+
+
+def test_of_many_images_some_are_looked_at():
+    images = np.zeros((300, 4, 4, 1), np.uint8)
+    images[:] = np.arange(300).astype(np.uint8)[:, None, None, None]
+    masks = np.zeros((300, 4, 4), np.uint8)
+    masks[:, 0, 0] = 1
+    part = some_of(Dataset.from_arrays(images, masks, classes=["a", "b"]))
+    assert len(part) == 128
+    assert len({record.name for record in part.records}) == 128
+
+
+def test_the_best_settings_are_written_into_the_card_and_the_model_is_left(tmp_path):
+    images, masks = [], []
+    for number in range(3):
+        image = np.full((20, 20), 40, np.uint8)
+        image[4:12, 4 : 10 + number] = 115
+        images.append(image[..., None])
+        masks.append((image > 100).astype(np.uint8))
+    part = Dataset.from_arrays(images, masks)
+    # Foreground begins at 0.5 of the range for this model, and at 0.45 in the truth.
+    bundle = save_bundle(tmp_path / "bundle", pointwise_model([0.5]))
+    before = bundle.card.files["model.keras"]
+    found = tune(bundle.folder, part, Augment(flip=False, quarter_turns=False))
+    opened = Bundle.open(bundle.folder)
+    assert opened.card.post == found.post != Post()
+    assert opened.card.files["model.keras"] == before
+    assert found.after == pytest.approx(1)

@@ -1,0 +1,84 @@
+"""The backends' own kernels do what Keras's steps do, and nothing of them is saved."""
+
+import keras
+import numpy as np
+import pytest
+
+from delineate.models.build import build_model
+from delineate.models.fast import exchange_kernels
+
+HAS_KERNEL = keras.backend.backend() in ("tensorflow", "torch")
+
+
+def compiled(*, exchanged, precision="float32", **settings):
+    model = build_model(classes=3, depth=2, filters=4, precision=precision, **settings)
+    if exchanged:
+        count = exchange_kernels(model)
+        assert count == (10 if HAS_KERNEL else 0)
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy")
+    return model
+
+
+def batch(seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
+    return images, rng.integers(0, 3, (4, 16, 16)).astype(np.int32)
+
+
+def test_a_few_steps_give_the_same_weights_and_statistics():
+    models = [compiled(exchanged=exchanged) for exchanged in (False, True)]
+    for seed in range(3):
+        losses = [model.train_on_batch(*batch(seed)) for model in models]
+        assert np.allclose(*losses, rtol=1e-5)
+    for first, second in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+
+
+def test_predictions_are_equal_to_the_last_bit():
+    plain, fast = (compiled(exchanged=exchanged) for exchanged in (False, True))
+    fast.set_weights(plain.get_weights())
+    images, _ = batch()
+    assert np.array_equal(plain.predict(images, verbose=0), fast.predict(images, verbose=0))
+
+
+def test_bfloat16_steps_stay_near_those_of_keras():
+    models = [compiled(exchanged=exchanged, precision="bfloat16") for exchanged in (False, True)]
+    losses = [[model.train_on_batch(*batch(seed)) for seed in range(4)] for model in models]
+    np.testing.assert_allclose(*losses, rtol=0.02)
+
+
+def test_what_is_saved_is_the_same_file_of_plain_layers(tmp_path):
+    fast = compiled(exchanged=True)
+    fast.train_on_batch(*batch())
+    fast.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    images, _ = batch(1)
+    assert np.array_equal(fast.predict(images, verbose=0), opened.predict(images, verbose=0))
+    assert "call" not in vars(
+        opened.get_layer(next(n.name for n in opened.layers if "norm" in n.name))
+    )
+
+
+@pytest.mark.skipif(not HAS_KERNEL, reason="this backend has no kernel of its own")
+def test_a_frozen_layer_keeps_its_statistics():
+    model = compiled(exchanged=True)
+    frozen = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in frozen:
+        layer.trainable = False
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    before = [layer.get_weights() for layer in frozen]
+    model.train_on_batch(*batch())
+    after = [layer.get_weights() for layer in frozen]
+    assert all(
+        np.array_equal(a, b)
+        for one, other in zip(before, after, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.skipif(not HAS_KERNEL, reason="this backend has no kernel of its own")
+def test_layers_of_other_kinds_stay_as_they_are():
+    image = keras.Input((8, 4))
+    vector = keras.layers.BatchNormalization()(image)
+    bare = keras.layers.BatchNormalization(scale=False)(keras.layers.Reshape((8, 2, 2))(vector))
+    assert exchange_kernels(keras.Model(image, bare)) == 0

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from delineate.models import probe
+from delineate.models.probe import Trial, machine, pace_of
+from delineate.recipe import Model
+
+TRIAL = Trial(Model(depth=1, filters=4), classes=2, channels=3, size=(16, 16), batch_size=2)
+
+
+def test_a_pace_is_measured_and_kept(tmp_path, monkeypatch):
+    first = pace_of(TRIAL, folder=tmp_path)
+    assert first.images_per_second > 0
+    assert first.compiling > 0
+    monkeypatch.setattr(probe, "_measure", lambda trial: pytest.fail("it is known"))
+    assert pace_of(TRIAL, folder=tmp_path) == first
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"size": (32, 16)}, {"batch_size": 4}, {"precision": "bfloat16"}, {"model": Model(filters=5)}],
+)
+def test_another_trial_is_measured_anew(tmp_path, monkeypatch, changes):
+    measured = []
+    monkeypatch.setattr(probe, "_measure", lambda trial: measured.append(trial) or probe.Pace(1, 2))
+    pace_of(TRIAL, folder=tmp_path)
+    pace_of(Trial(**{**TRIAL.__dict__, **changes}), folder=tmp_path)
+    assert len(measured) == 2
+
+
+def test_what_the_encoder_begins_with_changes_no_pace(tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(probe, "_measure", lambda trial: measured.append(trial) or probe.Pace(1, 2))
+    pace_of(TRIAL, folder=tmp_path)
+    model = TRIAL.model.model_copy(update={"weights": "somewhere.h5"})
+    pace_of(Trial(**{**TRIAL.__dict__, "model": model}), folder=tmp_path)
+    assert [trial.model.weights for trial in measured] == [None]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"images_per_second": 1}'])
+def test_a_damaged_note_is_measured_anew(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(probe, "_measure", lambda trial: probe.Pace(3.0, 4.0))
+    pace_of(TRIAL, folder=tmp_path)
+    note = next(tmp_path.iterdir())
+    note.write_text(content)
+    assert pace_of(TRIAL, folder=tmp_path).images_per_second == 3.0
+    assert json.loads(note.read_text())["compiling"] == 4.0
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "_measure", lambda trial: probe.Pace(3.0, 4.0))
+    (tmp_path / "file").write_text("in the way")
+    assert pace_of(TRIAL, folder=tmp_path / "file").compiling == 4.0
+
+
+def test_the_machine_is_told_in_plain_values():
+    assert json.loads(json.dumps(machine()))["cores"] >= 1

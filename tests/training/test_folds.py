@@ -1,0 +1,115 @@
+"""Folds: each image held out once, one bundle in the end, and a fold at a time to resume."""
+
+import json
+
+import numpy as np
+import pytest
+
+from delineate.bundle import Bundle
+from delineate.data.dataset import Dataset
+from delineate.data.splitting.partition import partition_folds
+from delineate.prediction.predictor import Predictor
+from delineate.runs import Run
+from delineate.training.train import train
+from tests.training.conftest import make_discs
+from tests.training.test_resume import Bell, weights_hash
+
+
+@pytest.fixture(scope="module")
+def unsplit():
+    images, masks, instances = make_discs(count=10, seed=3)
+    return Dataset.from_arrays(images, masks, instances=instances, name="discs")
+
+
+@pytest.fixture(scope="module")
+def threefold(recipe):
+    return recipe.override(
+        {"training.folds": 3, "data.test": 0.2, "training.epochs": 2, "post.tune": True}
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(unsplit, threefold, tmp_path_factory):
+    return train(unsplit, threefold, to=tmp_path_factory.mktemp("folds") / "run")
+
+
+def splits_of(run):
+    return json.loads(run.dataset.read_text())["splits"]
+
+
+def names(items):
+    return {item["name"] for item in items}
+
+
+def test_each_image_but_those_of_the_test_is_held_out_once(trained, unsplit):
+    folds = [splits_of(trained.fold(number)) for number in (1, 2, 3)]
+    tests = [names(fold["test"]) for fold in folds]
+    assert tests[0] == tests[1] == tests[2]
+    assert len(tests[0]) == 2
+    held = [name for fold in folds for name in names(fold["validation"])]
+    assert len(held) == len(set(held)) == 8
+    for fold in folds:
+        assert not names(fold["train"]) & (names(fold["validation"]) | tests[0])
+
+
+def test_the_run_knows_all_its_images_as_trained_on(trained):
+    assert {key: len(items) for key, items in splits_of(trained).items()} == {"train": 8, "test": 2}
+
+
+def test_the_bundle_averages_the_members(trained, unsplit):
+    card = Bundle.open(trained.best).card
+    assert [member.file for member in card.members] == [f"model-{n}.keras" for n in (1, 2, 3)]
+    image = unsplit[0].image
+    joined = Predictor.open(trained)
+    single = [Predictor(joined.card, [runtime]) for runtime in joined.runtimes]
+    mean = np.mean([each.predict(image).probabilities for each in single], axis=0)
+    np.testing.assert_allclose(joined.predict(image).probabilities, mean, atol=1e-6)
+
+
+def test_an_interrupted_fold_goes_on_and_the_others_are_left_alone(
+    unsplit, threefold, trained, tmp_path
+):
+    class Second(Bell):
+        trainings = 0
+
+        def on_train_begin(self, logs=None):
+            self.trainings += 1
+
+        def on_train_batch_end(self, batch, logs=None):
+            if self.trainings == 2:
+                super().on_train_batch_end(batch, logs)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(unsplit, threefold, to=tmp_path / "cut", callbacks=[Second(1, 0)])
+    cut = Run(tmp_path / "cut")
+    assert not cut.fold(3).folder.exists()
+    first = (cut.fold(1).best / "model.keras").stat().st_mtime_ns
+    run = train(unsplit, None, to=cut.folder, resume=True)
+    assert (run.fold(1).best / "model.keras").stat().st_mtime_ns == first
+    for number in (1, 2, 3):
+        assert weights_hash(run.fold(number)) == weights_hash(trained.fold(number))
+    assert Bundle.open(run.best).card.post == Bundle.open(trained.best).card.post
+
+
+def test_a_validation_part_of_the_data_s_own_becomes_the_test_part(recipe):
+    images, masks, instances = make_discs(count=8)
+    splits = ["train"] * 6 + ["validation"] * 2
+    own = Dataset.from_arrays(images, masks, instances=instances, splits=splits)
+    parts = partition_folds(own, recipe.data, folds=3, seed=0)
+    for part in parts:
+        assert {record.name for record in part.split("test").records} == {
+            record.name for record in own.split("validation").records
+        }
+
+
+def test_a_validation_part_beside_a_test_part_is_left_out(recipe):
+    images, masks, instances = make_discs(count=9)
+    splits = ["train"] * 6 + ["validation"] * 2 + ["test"]
+    own = Dataset.from_arrays(images, masks, instances=instances, splits=splits)
+    for part in partition_folds(own, recipe.data, folds=2, seed=0):
+        assert len(part) == 7
+        assert {name: len(each) for name, each in part.splits.items()} == {
+            "train": 3,
+            "validation": 3,
+            "test": 1,
+        }
