@@ -15,7 +15,17 @@ ROWS = Path(__file__).parent / "rows"
 
 def run(*arguments: object) -> tuple[dict[str, Any], str]:
     """Run a `delineate` command; return its cost and what it wrote to stdout."""
-    command = [sys.executable, "-m", "delineate", *map(str, arguments)]
+    said = "delineate " + " ".join(map(str, arguments))
+    cost, out = _run([sys.executable, "-m", "delineate", *map(str, arguments)])
+    return {"command": said, **cost}, out
+
+
+def run_script(script: Path, *arguments: object) -> tuple[dict[str, Any], str]:
+    """Run a script in a process of its own; return its cost and what it wrote to stdout."""
+    return _run([sys.executable, str(script), *map(str, arguments)])
+
+
+def _run(command: list[str]) -> tuple[dict[str, Any], str]:
     begun = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         out = process.stdout.read() if process.stdout else ""
@@ -24,7 +34,6 @@ def run(*arguments: object) -> tuple[dict[str, Any], str]:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     cost = {
-        "command": "delineate " + " ".join(map(str, arguments)),
         "seconds": round(time.monotonic() - begun, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_mib": round(usage.ru_maxrss / 1024),

@@ -1,5 +1,6 @@
 """Predictions of many files."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -48,9 +49,13 @@ def test_a_folder_gives_mask_colours_and_summary_of_each_image_and_keeps_subfold
     to = tmp_path / "out"
     done = predict_files(run, [str(images)], to=to)
     assert files_in(to) == [
-        f"{stem}{ending}"
-        for stem in ("a", "b", "deep/c")
-        for ending in (".json", ".png", "_colour.png")
+        *(
+            f"{stem}{ending}"
+            for stem in ("a", "b", "deep/c")
+            for ending in (".json", ".png", "_colour.png")
+        ),
+        "review.csv",
+        "review.png",
     ]
     assert not done.failures
     assert [item["image"] for item in done.written] == [
@@ -91,6 +96,37 @@ def test_overlay_and_probabilities_are_written_where_asked_for(tmp_path, run, im
     with Image.open(to / "a_overlay.png") as shown:
         expected = draw_overlay(picture(0), prediction.mask, PALETTE[:3])
         np.testing.assert_array_equal(np.asarray(shown), expected)
+
+
+def test_of_several_images_the_one_that_the_network_is_least_sure_of_comes_first(
+    tmp_path, run, images
+):
+    # All bright is a matter of course; where classes meet, the network cannot tell.
+    for name, value in (("a", 255), ("b", 77), ("deep/c", 250)):
+        write_png(images / f"{name}.png", np.full((9, 12, 3), value, np.uint8))
+    (images / "broken.png").write_bytes(b"no image")
+    predict_files(run, [str(images)], to=tmp_path / "out")
+    with (tmp_path / "out" / "review.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert rows[0]["image"] == str(images / "b.png")
+    assert float(rows[0]["uncertainty"]) > 0.5 > 0.01 > float(rows[1]["uncertainty"])
+    assert (tmp_path / "out" / "review.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_a_single_image_is_not_ranked(tmp_path, run, images):
+    predict_files(run, [str(images / "a.png")], to=tmp_path / "out")
+    assert "review.csv" not in files_in(tmp_path / "out")
+
+
+def test_no_prediction_has_the_name_of_the_sheet_and_the_sheet_replaces_no_image(tmp_path, run):
+    for name in ("a.png", "review.png", "deep/review.png"):
+        write_png(tmp_path / "images" / name, picture(0))
+    pairs = find_inputs([str(tmp_path / "images")], tmp_path / "out")
+    assert {str(name) for _, name in pairs} == {"a", "review_2", "deep/review"}
+    given = [str(tmp_path / "images" / name) for name in ("deep/review.png", "review.png")]
+    with pytest.raises(UsageError, match="would replace an image"):
+        predict_files(run, given, to=tmp_path / "images")
 
 
 def test_the_summary_counts_the_pixels_of_each_class(tmp_path, run, images):

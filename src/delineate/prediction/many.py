@@ -159,7 +159,7 @@ def _is_image(path: Path) -> bool:
 def _unlike(names: Sequence[Path]) -> list[Path]:
     """Return names without suffix, of which no two have a picture in common."""
     counts = Counter(name.with_suffix("") for name in names)
-    taken = {Path(Run(Path()).review_sheet.name)}
+    taken = {Run(Path()).review_sheet}
     chosen = []
     for name in names:
         first = name.with_suffix("")

@@ -140,7 +140,7 @@ def uncertainty(probabilities: NDArray[np.floating[Any]], entropy: Entropy | Non
         >>> cell[8:20, 8:20] = 0.5
         >>> probabilities = np.stack([1 - cell, cell], axis=-1)
         >>> round(uncertainty(probabilities), 2), round(float(entropy_of(probabilities).mean()), 2)
-        (0.33, 0.04)
+        (0.32, 0.04)
     """
     entropy = entropy_of(probabilities) if entropy is None else entropy
     likely = (probabilities[..., 0] <= 1 - LIKELY).astype(np.uint8)
@@ -171,7 +171,9 @@ def write_review(folder: Path, items: Sequence[Unsure]) -> None:
     run = Run(folder)
     # File names may hold bytes that are no text; they are written as they were.
     write_whole(run.review, text.getvalue().encode("utf-8", "surrogateescape"))
-    write_whole(run.review_sheet, strip_sheet(strips, ("Image", "Prediction", "Unsure")))
+    keys = [(_STOPS[0], "sure"), (_STOPS[-1], "unsure")]
+    sheet = strip_sheet(strips, ("Image", "Prediction", "How sure it is"), keys=keys)
+    write_whole(run.review_sheet, sheet)
 
 
 def _least_sure(entropy: Entropy) -> tuple[int, int]:
@@ -191,5 +193,5 @@ def _strip(
     doubt = (entropy * 255).round().astype(np.uint8)
     picture, (mask, shade) = fit(image, [prediction.mask, doubt], side=SIDE)
     panels = picture, overlay(picture, mask, colours), _HEAT[shade]
-    where = f"least at row {about.place[0]}, column {about.place[1]}"
+    where = f"least sure at row {about.place[0]}, column {about.place[1]}"
     return Strip(panels, (about.image, f"uncertainty {about.uncertainty:.2f}; {where}"))
