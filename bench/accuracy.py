@@ -1,0 +1,200 @@
+"""What the plan reaches on real data, beside the recipes in the same time, and what each part adds.
+
+Usage: python bench/accuracy.py DATA WEIGHTS FOLDER [NAME...]
+DATA holds nuclei/ (stage 1 of the 2018 Data Science Bowl, unpacked) and camvid/; WEIGHTS is a file
+of MobileNetV2 1.0. What stands in FOLDER already is not done again, and what was cut short goes on.
+With names, only those trainings are done. Nothing else should run meanwhile.
+
+The test images of nuclei are a tenth, near-duplicates together and balanced by kinds, the same ones
+in each training; nothing is chosen by them.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measure import circumstances, run_script, write_rows
+
+Settings = Mapping[str, object]
+Splits = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training and what is scored after it.
+
+    Attributes:
+        name: What it is called in the tables.
+        minutes: The budget.
+        recipe: A recipe's name; None: the plan.
+        settings: Overrides.
+        data: "nuclei" or "camvid".
+        part: Which images: a key of ``PARTS``, and what it is told.
+        split: What is scored.
+    """
+
+    name: str
+    minutes: float
+    recipe: str | None = None
+    settings: Settings = field(default_factory=dict)
+    data: str = "nuclei"
+    part: tuple[str, object] = ("all", None)
+    split: str = "test"
+
+
+LONG, SHORT = 30.0, 10.0
+RIVALS = ("unet-nuclei", "unet-dice", "mobilenetv2-pix2pix")
+# As long as the budget lets them; what stops them early stops them.
+ENDLESS = {"training.epochs": 100_000}
+MOBILENET = {"model.encoder": "mobilenetv2"}
+
+# What is left out of the plan, one at a time.
+PARTS_OFF: dict[str, Settings] = {
+    "no moving average": {"training.average": 0.0},
+    "no warm-up": {"training.warmup": 0.0},
+    "no clipping": {"training.clip_norm": "none"},
+    "constant rate": {"training.schedule": "constant"},
+    "no copy and paste": {"augment.copy_paste": 0.0},
+    "no warps": {"augment.warp_probability": 0.0},
+    "no changes of intensity": {
+        "augment.brightness": 0.0,
+        "augment.contrast": 0.0,
+        "augment.gamma": 0.0,
+        "augment.hue": 0.0,
+        "augment.blur": 0.0,
+        "augment.noise": 0.0,
+    },
+    "nothing said of objects": {"model.objects": "none"},
+    "no Dice": {"loss.terms": {"sparse_categorical_crossentropy": 1.0}},
+    "no search": {"post.tune": False},
+}
+
+TRAININGS = (
+    Training("plan", LONG),
+    Training("plan, another seed", LONG, settings={"runtime.seed": 1}),
+    *(
+        Training(name, LONG, recipe=name, settings=ENDLESS | ({} if "unet" in name else MOBILENET))
+        for name in RIVALS
+    ),
+    Training("camvid", 60.0, settings=MOBILENET, data="camvid", split="validation"),
+    Training(
+        "camvid, a drive left out",
+        60.0,
+        settings=MOBILENET,
+        data="camvid",
+        part=("drive", "0006R0"),
+    ),
+    Training("short", SHORT),
+    *(Training(f"short, {name}", SHORT, settings=off) for name, off in PARTS_OFF.items()),
+    *(Training(f"without kind {kind}", 8.0, part=("kind", kind)) for kind in range(5)),
+    *(
+        Training(f"{count} images, {name}", 3.0, recipe=recipe, part=("few", count), settings=said)
+        for count in (10, 20, 50)
+        for name, recipe, said in (("plan", None, {}), ("unet-nuclei", "unet-nuclei", ENDLESS))
+    ),
+)
+
+
+def main() -> None:
+    data, weights, folder = (Path(given).resolve() for given in sys.argv[1:4])
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = sys.argv[4:] or [training.name for training in TRAININGS]
+    kept = folder / "rows.json"
+    rows = json.loads(kept.read_text()) if kept.is_file() else []
+    done = {row["training"] for row in rows}
+    for training in TRAININGS:
+        if training.name not in chosen or training.name in done:
+            continue
+        place = folder / "runs" / training.name.replace(" ", "-").replace(",", "")
+        told = (data / training.data, weights, place, training.name)
+        cost, out = run_script(Path(__file__), "--one", *told)
+        rows.append({"training": training.name, **circumstances(), **cost, **json.loads(out)})
+        kept.write_text(json.dumps(rows, indent=1))
+    write_rows("accuracy", rows)
+
+
+def one(data: Path, weights: Path, place: Path, name: str) -> None:
+    """Do one training in a process of its own; print its scores as JSON."""
+    import delineate as dl
+
+    training = next(each for each in TRAININGS if each.name == name)
+    kind, told = training.part
+    dataset = PARTS[kind](dl.Dataset.open(data), told)
+    said = {**training.settings, "training.budget": training.minutes}
+    if "model.encoder" in said:
+        said["model.weights"] = str(weights)
+    resumed = (place / "recipe.toml").is_file()
+    if training.recipe is None:
+        recipe = None if resumed else dl.plan(dataset, settings=said)
+    else:
+        recipe = dl.Recipe.load(training.recipe).override(said)
+    run = dl.train(dataset, recipe, to=place, resume=resumed)
+    report = dl.evaluate(run, dataset, split=training.split, to=place / training.split)
+    print(json.dumps({"scores": report.values, "epochs": len(run.rows)}))
+
+
+def _all(dataset: Any, told: object) -> Any:
+    """Return the data with its own splits, or with the tenths that all trainings share."""
+    from delineate.data.splitting.partition import partition
+    from delineate.recipe import Data
+
+    return partition(dataset, Data(), seed=0)
+
+
+def _drive(dataset: Any, drive: object) -> Any:
+    """Return CamVid's training images, those of one drive as the test part."""
+    names = [record.name for record in dataset.split("train").records]
+    return _only(dataset, {name: "test" if str(drive) in name else "train" for name in names})
+
+
+def _kind(dataset: Any, kind: object) -> Any:
+    """Return the data with all images of one kind of picture as the test part."""
+    from delineate.data.splitting.kinds import kinds
+
+    found = kinds([dataset.look(index).fingerprint for index in range(len(dataset))])
+    numbers = dict(zip((record.name for record in dataset.records), found, strict=True))
+    whole = _all(dataset, None)
+    rest = {"train": "train", "test": "train", "validation": "validation"}
+    return dataset.with_splits(
+        {
+            record.name: "test" if numbers[record.name] == kind else rest[str(record.split)]
+            for record in whole.records
+        }
+    )
+
+
+def _few(dataset: Any, count: object) -> Any:
+    """Return the data with so few training images; the test part is that of the others."""
+    import numpy as np
+
+    whole = _all(dataset, None)
+    trained = [record.name for record in whole.split("train").records]
+    order = np.random.default_rng(0).permutation(len(trained))[: int(str(count))]
+    chosen = {trained[index] for index in order.tolist()}
+    # A fifth of the few validates: whoever has ten images has no tenth of 600 beside them.
+    held = set(sorted(chosen)[::5])
+    splits = {name: "validation" if name in held else "train" for name in chosen}
+    tested = {record.name: "test" for record in whole.split("test").records}
+    return _only(dataset, splits | tested)
+
+
+def _only(dataset: Any, splits: Splits) -> Any:
+    kept = [index for index, record in enumerate(dataset.records) if record.name in splits]
+    return dataset.subset(kept).with_splits(splits)
+
+
+PARTS: dict[str, Callable[[Any, object], Any]] = {
+    "all": _all,
+    "drive": _drive,
+    "kind": _kind,
+    "few": _few,
+}
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--one":
+        one(*(Path(given) for given in sys.argv[2:5]), sys.argv[5])
+    else:
+        main()
