@@ -1,7 +1,5 @@
 """Disagreements: regions and scores against plain loops; a planted label error comes first."""
 
-import csv
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +9,10 @@ from scipy.ndimage import gaussian_filter
 
 from delineate.data.records import Sample
 from delineate.evaluation.disagreement import (
-    COLUMNS,
     LEAST,
     find_disagreements,
     label_doubt,
     regions_of,
-    to_csv,
 )
 from delineate.prediction.predictor import Prediction
 
@@ -185,20 +181,3 @@ def test_doubt_is_the_mean_of_what_is_missing_weighted_towards_the_highest():
     assert label_doubt(np.ones(4)) == 0
     assert label_doubt(np.zeros(4)) == 1
     assert label_doubt(np.array([])) == 0
-
-
-def test_the_table_has_a_line_per_place_and_keeps_odd_names():
-    truth, found = scene()
-    places = find(sample(truth, truth, name='a,"b"\n'), prediction(found * 0))
-    named = [replace(places[0], image="b\udce9")]
-    content = to_csv([*places, *named])
-    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "surrogateescape"))))
-    assert tuple(rows[0]) == COLUMNS
-    assert [row["image"] for row in rows] == ['a,"b"\n'] * 4 + ["b\udce9"]
-    assert b"b\xe9,0." in content
-    first = rows[0]
-    assert first["score"] == f"{places[0].score:.4f}"
-    assert [int(first[key]) for key in ("row", "column")] == list(places[0].place)
-    assert [int(first[key]) for key in ("top", "left", "bottom", "right")] == list(places[0].box)
-    assert first["object"] == "1"
-    assert to_csv([]).decode() == ",".join(COLUMNS) + "\n"

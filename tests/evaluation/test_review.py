@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ from PIL import Image
 from delineate.data.panels import SIDE
 from delineate.data.records import Sample
 from delineate.errors import DataError
+from delineate.evaluation.disagreement import find_disagreements
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.review import (
+    COLUMNS,
     MOST,
     SHOWN,
     SHOWN_OF_AN_IMAGE,
     Review,
     review_sections,
+    to_csv,
     write_review,
 )
 from delineate.evaluation.review_sheet import cut, review_sheet
@@ -63,6 +67,7 @@ def test_no_more_places_are_kept_than_are_listed_and_no_more_crops_than_are_draw
     assert len(squares) * 7 > MOST
     assert len(many.places) == MOST
     assert len(many.crops) == SHOWN
+    assert review_sections(many, trained_on=False)[0].text.startswith("At least 1,000 places")
     names = [crop.about.image for crop in many.crops]
     assert max(map(names.count, names)) == SHOWN_OF_AN_IMAGE
 
@@ -112,6 +117,26 @@ def test_the_sheet_shows_image_truth_and_prediction_with_the_place_outlined_in_w
     middle = [panel[66, 93].tolist() for panel in panels]
     assert middle[0] == middle[1] == [120, 120, 120]
     assert middle[2] != middle[0]
+
+
+def test_the_table_has_a_line_per_place_and_keeps_odd_names():
+    sample, prediction = example('a,"b"\n', places=((5, 5), (5, 25), (20, 5), (20, 25)))
+    places = find_disagreements(replace(sample, instances=sample.mask + 3), prediction, NAMES)
+    named = [replace(places[0], image="b\udce9")]
+    content = to_csv([*places, *named])
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "surrogateescape"))))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["image"] for row in rows] == ['a,"b"\n'] * 4 + ["b\udce9"]
+    assert b"b\xe9,0." in content
+    first = rows[0]
+    assert first["score"] == f"{places[0].score:.4f}"
+    assert [int(first[key]) for key in ("row", "column")] == list(places[0].place)
+    assert [int(first[key]) for key in ("top", "left", "bottom", "right")] == list(places[0].box)
+    assert first["object"] == "3"
+    assert to_csv([replace(places[0], object=None)]).endswith(
+        f",,{first['image_score']}\n".encode()
+    )
+    assert to_csv([]).decode() == ",".join(COLUMNS) + "\n"
 
 
 def test_a_sheet_of_nothing_is_refused_and_nothing_is_drawn_where_all_agree(tmp_path):

@@ -3,11 +3,11 @@
 A network that was trained on good labels contradicts a wrong one, and is sure of it; so what it was
 not trained on can be sorted by how surely it contradicts. That is the idea of confident learning:
 Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", Journal
-of Artificial Intelligence Research 2021.
+of Artificial Intelligence Research 2021. What is sorted are regions: single pixels along outlines
+are always in dispute. See Rottmann and Reese, "Automated Detection of Label Errors in Semantic
+Segmentation Datasets via Deep Learning and Uncertainty Quantification", WACV 2023.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,23 +27,6 @@ LEAST = 0.2
 RADIUS = 2.0  # standard deviation, in pixels, of the surroundings that count
 REACH = 8  # pixels beyond which they count for nothing
 TEMPERATURE = 0.1
-COLUMNS = (
-    "image",
-    "score",
-    "true_class",
-    "predicted_class",
-    "true_probability",
-    "predicted_probability",
-    "area",
-    "row",
-    "column",
-    "top",
-    "left",
-    "bottom",
-    "right",
-    "object",
-    "image_score",
-)
 
 Floats = NDArray[np.float32]
 Box = tuple[slice, slice]
@@ -172,24 +155,6 @@ def label_doubt(probabilities: NDArray[np.floating[Any]]) -> float:
     return float((weights * against).sum() / weights.sum())
 
 
-def to_csv(found: Sequence[Disagreement]) -> bytes:
-    """Return a table of disagreements as the content of a CSV file, in UTF-8.
-
-    Args:
-        found: The rows, in order.
-
-    Returns:
-        A line with the names of the columns, then one per disagreement. Scores and probabilities
-        have four decimals; ``object`` is empty where there is none.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_cells(each) for each in found)
-    # File names may hold bytes that are no text; they are written as they were.
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
 @dataclass(frozen=True)
 class _Maps:
     """What is known of each pixel of an image.
@@ -259,20 +224,4 @@ def _describe(
         (box[0].start, box[1].start, box[0].stop, box[1].stop),
         None if objects is None else int(objects[place]) or None,
         doubt,
-    )
-
-
-def _cells(found: Disagreement) -> tuple[object, ...]:
-    return (
-        found.image,
-        f"{found.score:.4f}",
-        found.true_class,
-        found.predicted_class,
-        f"{found.true_probability:.4f}",
-        f"{found.predicted_probability:.4f}",
-        found.area,
-        *found.place,
-        *found.box,
-        found.object,
-        f"{found.image_score:.4f}",
     )

@@ -1,11 +1,14 @@
 """What to look at in a data set: the places where network and truth disagree most surely."""
 
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from delineate.data.records import Sample
 from delineate.data.sheet import Colours
-from delineate.evaluation.disagreement import Disagreement, find_disagreements, to_csv
+from delineate.evaluation.disagreement import Disagreement, find_disagreements
 from delineate.evaluation.review_sheet import Crop, cut, review_sheet
 from delineate.files import write_whole
 from delineate.prediction.predictor import Prediction
@@ -16,6 +19,23 @@ MOST = 1000  # places that are listed
 SHOWN = 12  # places that are drawn
 # One image that is wrong all over must not push out all others.
 SHOWN_OF_AN_IMAGE = 3
+COLUMNS = (
+    "image",
+    "score",
+    "true_class",
+    "predicted_class",
+    "true_probability",
+    "predicted_probability",
+    "area",
+    "row",
+    "column",
+    "top",
+    "left",
+    "bottom",
+    "right",
+    "object",
+    "image_score",
+)
 
 
 @dataclass
@@ -52,6 +72,24 @@ class Review:
         return review_sheet(self.crops, self.colours, names=self.names) if self.crops else None
 
 
+def to_csv(found: Sequence[Disagreement]) -> bytes:
+    """Return a table of disagreements as the content of a CSV file, in UTF-8.
+
+    Args:
+        found: The rows, in order.
+
+    Returns:
+        A line with the names of the columns, then one per disagreement. Scores and probabilities
+        have four decimals; ``object`` is empty where there is none.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(each) for each in found)
+    # File names may hold bytes that are no text; they are written as they were.
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
 def write_review(run: Run, review: Review) -> None:
     """Write ``review.csv``, and ``review.png`` where there is anything to look at, into a folder.
 
@@ -77,7 +115,8 @@ def review_sections(review: Review, *, trained_on: bool) -> list[Section]:
     if review.sheet is None:
         return []
     count = len(review.places)
-    places = "One place" if count == 1 else f"{count:,} places"
+    more = "" if count < MOST else "At least "
+    places = "One place" if count == 1 else f"{more}{count:,} places"
     text = (
         f"{places} in which the network surely says something else than the truth; review.csv "
         "lists them, the surest first. Look there for wrong labels. Among them are the network's "
@@ -95,3 +134,19 @@ def review_sections(review: Review, *, trained_on: bool) -> list[Section]:
     )
     picture = Picture("The surest disagreements", caption, review.sheet)
     return [Section("Look at these first", text, pictures=(picture,))]
+
+
+def _cells(found: Disagreement) -> tuple[object, ...]:
+    return (
+        found.image,
+        f"{found.score:.4f}",
+        found.true_class,
+        found.predicted_class,
+        f"{found.true_probability:.4f}",
+        f"{found.predicted_probability:.4f}",
+        found.area,
+        *found.place,
+        *found.box,
+        found.object,
+        f"{found.image_score:.4f}",
+    )
