@@ -7,6 +7,7 @@ import pytest
 from delineate import bundle as module
 from delineate.bundle import CARD, Bundle, Card, Category, Member, recover
 from delineate.errors import BundleError
+from delineate.recipe import Post
 
 WEIGHTS = b"the weights"
 
@@ -50,12 +51,12 @@ def best(tmp_path):
 
 
 def test_what_is_saved_is_opened_again(tmp_path):
-    saved = save(tmp_path / "b", scores={"dice": 0.5, "nothing": None}, threshold=0.25)
+    saved = save(tmp_path / "b", scores={"dice": 0.5, "nothing": None}, post=Post(threshold=0.25))
     opened = Bundle.open(tmp_path / "b")
     assert opened == saved
     assert opened.card.names == ("background", "cell")
     assert opened.card.colours == ((0, 0, 0), (230, 159, 0))
-    assert opened.card.threshold == 0.25
+    assert opened.card.post.threshold == 0.25
     assert set(opened.card.files) == {"model.keras"}
 
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from delineate.decoding.run_lengths import decode
 from delineate.errors import BundleError, DataError, UsageError
 from delineate.imaging import PALETTE, write_png
 from delineate.overlays import overlay as draw_overlay
-from delineate.prediction.many import find_inputs, predict, predict_files
+from delineate.prediction.inputs import find_inputs
+from delineate.prediction.many import predict, predict_files
+from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor
 from tests.bundles import classes_of
 
@@ -81,7 +84,9 @@ def test_the_colour_picture_shows_each_class_in_its_colour(tmp_path, run, images
 
 def test_overlay_and_probabilities_are_written_where_asked_for(tmp_path, run, images):
     to = tmp_path / "out"
-    predict_files(run, [str(images / "a.png")], to=to, overlay=True, probabilities=True)
+    predict_files(
+        run, [str(images / "a.png")], to=to, wanted=Wanted(overlay=True, probabilities=True)
+    )
     assert files_in(to) == [
         "a.json",
         "a.png",
@@ -96,6 +101,45 @@ def test_overlay_and_probabilities_are_written_where_asked_for(tmp_path, run, im
     with Image.open(to / "a_overlay.png") as shown:
         expected = draw_overlay(picture(0), prediction.mask, PALETTE[:3])
         np.testing.assert_array_equal(np.asarray(shown), expected)
+
+
+def test_objects_are_written_as_labels_table_and_outlines(tmp_path, run, images):
+    to = tmp_path / "out"
+    wanted = Wanted(instances=True, pixel_size=0.5)
+    done = predict_files(run, [str(images / "a.png")], to=to, wanted=wanted)
+    instances = Predictor.open(run).predict(picture(0)).instances
+    with Image.open(to / "a_objects.png") as stored:
+        np.testing.assert_array_equal(np.asarray(stored), instances)
+    with (to / "a_objects.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    areas = np.bincount(instances.ravel())[1:]
+    assert [int(row["area_pixels"]) for row in rows] == areas.tolist()
+    assert [float(row["area_µm²"]) for row in rows] == pytest.approx((areas / 4).tolist())
+    outlines = json.loads((to / "a_objects.geojson").read_text())
+    assert len(outlines["features"]) == instances.max() == done.written[0]["objects"]["count"]
+
+
+def test_all_images_are_in_one_table_of_run_lengths(tmp_path, run, images):
+    table = tmp_path / "all.csv"
+    predict_files(run, [str(images)], to=tmp_path / "out", wanted=Wanted(run_lengths=table))
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    predictor = Predictor.open(run)
+    for number, name in enumerate("abc"):
+        runs = [row["EncodedPixels"] for row in rows if row["ImageId"] == name]
+        instances = predictor.predict(picture(number)).instances
+        found, _ = decode(runs, instances.shape)
+        np.testing.assert_array_equal(found, instances)
+
+
+def test_images_of_one_name_are_refused_for_one_table_before_any_is_predicted(
+    tmp_path, run, images
+):
+    write_png(images / "deep" / "a.png", picture(3))
+    wanted = Wanted(run_lengths=tmp_path / "all.csv")
+    with pytest.raises(DataError, match="2 images are called 'a'"):
+        predict_files(run, [str(images)], to=tmp_path / "out", wanted=wanted)
+    assert not (tmp_path / "out").exists()
 
 
 def test_of_several_images_the_one_that_the_network_is_least_sure_of_comes_first(

@@ -14,7 +14,7 @@ from delineate.errors import BundleError, DataError, ImageError, UsageError
 from delineate.imaging import write_png
 from delineate.normalisation import KINDS, normalise
 from delineate.prediction.predictor import Prediction, Predictor
-from delineate.recipe import Augment
+from delineate.recipe import Augment, Post
 from delineate.runs import Run
 from tests.bundles import classes_of, pointwise_model, save_bundle
 from tests.stains import section
@@ -53,7 +53,7 @@ def test_a_bundle_that_resizes_gives_masks_of_the_images_size(tmp_path):
 
 
 def test_the_threshold_of_the_card_decides(tmp_path, grey_bundle):
-    eager = save_bundle(tmp_path / "eager", pointwise_model([0.5]), threshold=0.01)
+    eager = save_bundle(tmp_path / "eager", pointwise_model([0.5]), post=Post(threshold=0.01))
     image = np.full((2, 2), 120, np.uint8)
     assert Predictor.open(grey_bundle.folder).predict(image).mask.max() == 0
     assert Predictor.open(eager).predict(image).mask.min() == 1

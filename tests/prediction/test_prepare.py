@@ -79,7 +79,7 @@ def test_values_of_16_bits_reach_the_network_as_they_are_stored():
 
 
 def test_one_channel_becomes_background_and_foreground():
-    found = Preparation("crop", (16, 16), 1).predict(np.array([[[51]]], np.uint8), Echo())
+    found = two_classes(np.array([[[0.2]]], np.float32))
     assert found.ravel().tolist() == pytest.approx([0.8, 0.2])
 
 

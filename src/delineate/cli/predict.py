@@ -25,6 +25,18 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also the probabilities, as .npy.")
     ] = False,
+    instances: Annotated[
+        bool,
+        typer.Option("--instances", help="Also the objects: label image, table and outlines."),
+    ] = False,
+    rle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="All objects as run lengths (Data Science Bowl)."),
+    ] = None,
+    pixel_size: Annotated[
+        float | None,
+        typer.Option(metavar="µm", min=1e-9, help="Side of a pixel, where files do not say it."),
+    ] = None,
     runtime: Annotated[str | None, typer.Option(help="The engine; unset: the bundle's.")] = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -32,19 +44,21 @@ def predict(
     """Predict the masks of images of any size: class ids, colours, and a summary of each."""
     with errors_told(trace=traceback):
         from delineate.prediction.many import predict_files
+        from delineate.prediction.outputs import Wanted
 
         done = predict_files(
             run,
             inputs,
             to=to,
-            overlay=overlay,
-            probabilities=probabilities,
+            wanted=Wanted(overlay, probabilities, instances, rle, pixel_size),
             runtime=runtime,
             progress=progress_of("predicting"),
         )
         for failure in done.failures:
             say(f"error: {failure.message}")
             say(f"hint: {failure.hint}")
+        if done.review is not None:
+            say(f"which ones to look at first: {done.review}")
         text = f"{len(done.written)} predictions are in {to}"
         put(done.to_json(), as_json=as_json, text=text)
         if done.failures:

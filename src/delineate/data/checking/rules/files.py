@@ -86,6 +86,8 @@ def missing_partner(inspection: Inspection) -> Iterator[Finding]:
 def _how_to_pair(unpaired: Unpaired) -> str:
     if unpaired.wanted.startswith("name"):
         return "Keep one of the two, or rename one."
+    if unpaired.wanted.startswith("row"):
+        return "Give it a row in the table: with an empty cell where it has no objects."
     return "Give each image a mask of the same name, or move the file elsewhere."
 
 

@@ -1,0 +1,95 @@
+"""Which files are predicted, and what their predictions are called."""
+
+from collections import Counter
+from collections.abc import Sequence
+from glob import glob
+from itertools import chain, count
+from pathlib import Path
+
+from delineate.errors import UsageError
+from delineate.imaging import IMAGE_SUFFIXES
+from delineate.runs import Run
+
+# What is added to the name of an image for each picture that may be written beside its mask.
+PICTURES = ("", "_colour", "_overlay", "_objects")
+
+
+def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
+    """Return each image's file and the name of its prediction, without suffix.
+
+    Below a folder the names keep the subfolders; two files of one name get their suffix as well,
+    and a number if that is not enough.
+
+    Args:
+        inputs: Files, folders or patterns.
+        to: The folder that is written to; what lies in it is left out of the folders.
+
+    Raises:
+        UsageError: An input names no image, or a prediction would replace an image.
+    """
+    found: dict[Path, Path] = {}
+    for given in inputs:
+        pairs = _matching(given, to)
+        if not pairs:
+            raise UsageError(
+                f"'{given}' names no image.",
+                hint="Name image files, a folder that holds some, or a pattern in quotes.",
+            )
+        found |= {path: name for path, name in pairs if path not in found}
+    named = list(zip(found, _unlike(list(found.values())), strict=True))
+    _refuse_replacing(named, to)
+    return named
+
+
+def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
+    """Return the files that an input names, and the names that their predictions ask for."""
+    path = Path(given)
+    if path.is_dir():
+        inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
+        outside = [item for item in inside if to.resolve() not in item.resolve().parents]
+        return [(item, item.relative_to(path)) for item in outside]
+    if path.is_file():
+        return [(path, Path(path.name))]
+    matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
+    return [(item, Path(item.name)) for item in matched if _is_image(item)]
+
+
+def _is_image(path: Path) -> bool:
+    shown = not path.name.startswith(".")
+    return shown and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _unlike(names: Sequence[Path]) -> list[Path]:
+    """Return names without suffix, of which no two have a picture in common."""
+    counts = Counter(name.with_suffix("") for name in names)
+    taken = {Run(Path()).review_sheet}
+    chosen = []
+    for name in names:
+        first = name.with_suffix("")
+        if counts[first] > 1:
+            first = Path(f"{first}_{name.suffix[1:]}")
+        numbered = (Path(f"{first}_{number}") for number in count(2))
+        stem = next(item for item in chain([first], numbered) if not taken & _pictures(item))
+        taken |= _pictures(stem)
+        chosen.append(stem)
+    return chosen
+
+
+def _pictures(stem: Path) -> set[Path]:
+    return {file_beside(stem, f"{ending}.png") for ending in PICTURES}
+
+
+def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
+    images = {path.resolve() for path, _ in named}
+    for path, stem in named:
+        written = _pictures(to / stem) | {Run(to).review_sheet}
+        if any(picture.resolve() in images for picture in written):
+            raise UsageError(
+                f"The prediction of {path} would replace an image in {to}.",
+                hint="Name another folder to write to.",
+            )
+
+
+def file_beside(stem: Path, ending: str) -> Path:
+    """Return the path of a file of a prediction: the name without suffix, and an ending."""
+    return stem.with_name(stem.name + ending)

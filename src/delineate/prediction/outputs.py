@@ -1,0 +1,114 @@
+"""What is written of one prediction."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate.bundle import Card
+from delineate.data.proposing.pixel_size import PixelSize, read_pixel_size
+from delineate.files import whole_file, write_whole
+from delineate.imaging import write_png
+from delineate.overlays import colourise
+from delineate.overlays import overlay as draw_overlay
+from delineate.prediction.geojson import write_geojson
+from delineate.prediction.inputs import file_beside
+from delineate.prediction.label_image import write_labels
+from delineate.prediction.object_table import object_rows, write_csv
+from delineate.prediction.predictor import Prediction
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written beside the mask, its picture in colours and its summary.
+
+    Attributes:
+        overlay: The mask on the image, as ``_overlay.png``.
+        probabilities: ``_probabilities.npy``, float32 (height, width, classes).
+        instances: The objects: a label image ``_objects.png`` (``.tif`` from 65,536 objects on), a
+            table ``_objects.csv``, and outlines ``_objects.geojson``.
+        run_lengths: One table of all images and objects, as the 2018 Data Science Bowl has it.
+        pixel_size: Side of a pixel in µm, for files that do not say it themselves.
+    """
+
+    overlay: bool = False
+    probabilities: bool = False
+    instances: bool = False
+    run_lengths: Path | None = None
+    pixel_size: float | None = None
+
+
+def write_prediction(
+    stem: Path, path: Path, image: np.ndarray, prediction: Prediction, card: Card, wanted: Wanted
+) -> dict[str, Any]:
+    """Write the files of one prediction, and return its summary.
+
+    Args:
+        stem: Where they go: a path without suffix.
+        path: The image's file.
+        image: (height, width, channels).
+        prediction: Of the same size.
+        card: That of the bundle.
+        wanted: What is written beside the mask.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    write_png(file_beside(stem, ".png"), prediction.mask, palette=card.colours)
+    write_png(file_beside(stem, "_colour.png"), colourise(prediction.mask, card.colours))
+    if wanted.overlay:
+        picture = draw_overlay(image, prediction.mask, card.colours)
+        write_png(file_beside(stem, "_overlay.png"), picture)
+    if wanted.probabilities:
+        _write_probabilities(file_beside(stem, "_probabilities.npy"), prediction)
+    summary = _summary(stem, path, prediction, card)
+    if wanted.instances:
+        summary["objects"] = _write_objects(stem, path, image, prediction, card, wanted)
+    write_whole(file_beside(stem, ".json"), json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def _write_objects(
+    stem: Path, path: Path, image: np.ndarray, prediction: Prediction, card: Card, wanted: Wanted
+) -> dict[str, Any]:
+    instances = prediction.instances
+    rows = object_rows(
+        instances,
+        prediction.mask,
+        prediction.probabilities,
+        image,
+        names=card.names,
+        pixel_size=_pixel_size(path, wanted.pixel_size),
+    )
+    labels = write_labels(file_beside(stem, "_objects.png"), instances)
+    table, outlines = (file_beside(stem, f"_objects.{suffix}") for suffix in ("csv", "geojson"))
+    write_csv(table, rows)
+    colours = dict(zip(card.names, card.colours, strict=True))
+    write_geojson(outlines, instances, rows, colours=colours)
+    files = {"labels": str(labels), "table": str(table), "outlines": str(outlines)}
+    return {"count": len(rows), **files}
+
+
+def _pixel_size(path: Path, said: float | None) -> PixelSize | None:
+    return PixelSize(said, said) if said is not None else read_pixel_size(path)
+
+
+def _write_probabilities(path: Path, prediction: Prediction) -> None:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, prediction.probabilities, allow_pickle=False)
+
+
+def _summary(stem: Path, path: Path, prediction: Prediction, card: Card) -> dict[str, Any]:
+    counts = np.bincount(prediction.mask.ravel(), minlength=len(card.classes))
+    return {
+        "image": str(path),
+        "mask": str(file_beside(stem, ".png")),
+        "size": list(prediction.mask.shape),
+        "classes": [
+            {"name": name, "pixels": int(count), "share": round(int(count) / counts.sum(), 6)}
+            for name, count in zip(card.names, counts, strict=True)
+        ],
+    }
