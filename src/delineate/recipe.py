@@ -112,6 +112,11 @@ class Augment(Section):
     )
     gamma: float = Field(0.0, ge=0, le=0.9, description="exponent between 1 - x and 1 / (1 - x)")
     hue: Share = Field(0.0, description="hue shift, in turns of the colour circle (RGB only)")
+    grey: Share = Field(0.0, description="share of samples that lose their colours (RGB only)")
+    invert: Share = Field(
+        0.0,
+        description="share of samples that become their negative: bright on dark, dark on bright",
+    )
     blur: float = Field(0.0, ge=0, le=20, description="largest sigma of a Gaussian blur, pixels")
     noise: Share = Field(
         0.0, description="largest standard deviation of Gaussian noise, share of the value range"

@@ -8,7 +8,15 @@ from delineate.data.colour import _turn_hue, alter_intensity
 from delineate.recipe import Augment
 
 EVERYTHING = Augment(
-    brightness=0.2, contrast=0.4, gamma=0.4, hue=0.3, blur=2, noise=0.05, compression=1
+    brightness=0.2,
+    contrast=0.4,
+    gamma=0.4,
+    hue=0.3,
+    blur=2,
+    noise=0.05,
+    compression=1,
+    grey=0.5,
+    invert=0.5,
 )
 
 
@@ -228,3 +236,30 @@ def test_a_black_16_bit_image_has_no_range_and_no_fault():
     image = np.zeros((8, 8, 3), np.uint16)
     found = alter_intensity(image, EVERYTHING, np.random.default_rng(0))
     assert found.max() <= 2
+
+
+def test_a_grey_picture_has_the_luminance_of_scikit_image_in_each_channel():
+    image = picture()
+    found = altered(image, grey=1.0)
+    assert (found == found[..., :1]).all()
+    assert np.abs(found[..., 0] - 255 * color.rgb2yuv(image)[..., 0]).max() <= 1
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 4095)])
+def test_a_negative_is_that_of_scikit_image_within_the_range_of_the_camera(dtype, top):
+    image = picture(1, dtype, top)
+    found = altered(image, invert=1.0)
+    np.testing.assert_array_equal(found.astype(int), top - image.astype(int))
+
+
+def test_only_the_asked_for_share_is_grey_or_a_negative():
+    image = picture()
+    greys = [bool(np.ptp(altered(image, seed, grey=0.3), axis=2).max() == 0) for seed in range(300)]
+    negatives = [altered(image, seed, invert=0.3)[0, 0, 0] != image[0, 0, 0] for seed in range(300)]
+    assert 0.2 < np.mean(greys) < 0.4
+    assert 0.2 < np.mean(negatives) < 0.4
+
+
+def test_only_rgb_loses_its_colours():
+    image = picture(2)
+    assert altered(image, grey=1.0) is image

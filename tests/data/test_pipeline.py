@@ -203,3 +203,117 @@ def test_a_window_is_known_by_the_name_of_its_sample(dataset):
     assert [validation.name(index) for index in range(len(validation))] == list("0122")
     resized = ValidationWindows(dataset, (40, 60), "resize", 3)
     assert [resized.name(index) for index in range(3)] == list("012")
+
+
+def one_speck(count=6, size=(60, 80)):
+    """Images of which each second one has a speck of class 2 somewhere, and all have class 1."""
+    rng = np.random.default_rng(0)
+    images, masks = [], []
+    for number in range(count):
+        mask = np.zeros(size, np.uint8)
+        mask[:20] = 1
+        if number % 2:
+            row, column = rng.integers(25, 55), rng.integers(5, 75)
+            mask[row : row + 2, column : column + 2] = 2
+        images.append(np.full((*size, 3), number, np.uint8))
+        masks.append(mask)
+    return Dataset.from_arrays(images, masks, classes=["ground", "band", "speck"])
+
+
+@pytest.mark.parametrize("augment", [STILL, Augment(scale=0.3)])
+def test_oversampled_windows_hold_each_class_equally_often(augment):
+    windows = training(one_speck(), oversample=1.0, augment=augment, per_image=50)
+    masks = [windows.window(0, index)[1] for index in range(len(windows))]
+    with_speck = np.mean([(mask == 2).any() for mask in masks])
+    by_chance = training(one_speck(), augment=augment, per_image=50)
+    chance = np.mean([(by_chance.window(0, i)[1] == 2).any() for i in range(len(by_chance))])
+    assert with_speck == pytest.approx(0.5, abs=0.1)
+    assert chance < 0.2
+
+
+def test_only_the_share_of_windows_that_is_asked_for_is_laid_around_a_class():
+    windows = training(one_speck(), oversample=0.5, augment=STILL, per_image=50)
+    share = np.mean([(windows.window(0, i)[1] == 2).any() for i in range(len(windows))])
+    assert 0.2 < share < 0.42
+
+
+def test_the_pixel_lies_anywhere_in_the_window():
+    windows = training(one_speck(), oversample=1.0, augment=STILL, per_image=200)
+    places = []
+    for index in range(len(windows)):
+        rows, columns = np.nonzero(windows.window(0, index)[1] == 2)
+        if len(rows):
+            places.append((rows[0], columns[0]))
+    rows, columns = np.array(places).T
+    assert rows.min() <= 1
+    assert rows.max() >= 13
+    assert columns.min() <= 1
+    assert columns.max() >= 21
+
+
+def test_a_data_set_without_foreground_is_drawn_by_chance():
+    images, masks = np.zeros((2, 30, 40, 3), np.uint8), np.zeros((2, 30, 40), np.uint8)
+    dataset = Dataset.from_arrays(images, masks, classes=["a", "b"])
+    assert training(dataset, oversample=1.0).window(0, 0)[1].shape == (16, 24)
+
+
+def test_without_oversampling_the_windows_are_what_they_were(dataset):
+    assert same(training(dataset).window(2, 1), training(dataset, oversample=0.0).window(2, 1))
+
+
+def with_objects(count=4, size=(40, 40)):
+    images, masks, instances = [], [], []
+    for number in range(count):
+        objects = np.zeros(size, np.int32)
+        objects[5:15, 5:15] = 1
+        objects[20:30, 8 + number : 20 + number] = 2
+        images.append(
+            np.repeat((40 * number + 60 * (objects > 0))[..., None], 3, axis=2).astype(np.uint8)
+        )
+        masks.append((objects > 0).astype(np.uint8))
+        instances.append(objects)
+    return Dataset.from_arrays(images, masks, instances=instances)
+
+
+def test_what_is_learnt_of_objects_lies_where_their_mask_is():
+    windows = training(
+        with_objects(), targets=("boundary", "distance"), augment=Augment(rotation=20)
+    )
+    for index in range(4):
+        image, target = windows.window(1, index)
+        assert image.shape == (16, 24, 3)
+        assert target.shape == (16, 24, 3)
+        mask, distance = target[..., 0], target[..., 2]
+        assert ((distance > 0) == (mask == 1))[mask != 255].all()
+        assert (distance[mask == 255] == 255).all()
+
+
+@pytest.mark.parametrize("fit", ["crop", "resize"])
+def test_validation_windows_say_the_same_of_objects(fit):
+    windows = ValidationWindows(with_objects(), (32, 32), fit, 3, targets=("distance",))
+    for index in range(len(windows)):
+        target = windows.window(0, index)[1]
+        assert target.shape == (32, 32, 2)
+        mask = target[..., 0]
+        assert (target[mask == 255] == 255).all()
+        if fit == "crop":
+            assert ((target[..., 1] > 0) == (mask == 1))[mask != 255].all()
+
+
+def test_objects_are_pasted_from_images_of_the_same_kind_only():
+    dataset = with_objects()
+    windows = training(
+        dataset,
+        size=(40, 40),
+        augment=Augment(flip=False, quarter_turns=False, copy_paste=1.0),
+        kinds=(0, 0, 1, 1),
+        per_image=30,
+    )
+    partners = {0: set(), 2: set()}
+    for index in range(len(windows)):
+        number = index % 4
+        if number in partners:
+            image, mask = windows.window(0, index)
+            found = {int(value) for value in np.unique(image[mask == 1])}
+            partners[number] |= {(value - 60) // 40 for value in found}
+    assert partners == {0: {0, 1}, 2: {2, 3}}

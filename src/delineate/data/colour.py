@@ -1,6 +1,7 @@
-"""Random changes of an image's intensities: blur, tone, hue, noise and compression, in this order.
+"""Random changes of an image's intensities, in the order in which a picture comes about.
 
-It is the order in which a picture comes about: optics, exposure, sensor, file.
+Stain (no colours, bright for dark), optics (blur), exposure (tone, hue), sensor (noise), file
+(compression).
 """
 
 import math
@@ -36,7 +37,7 @@ def alter_intensity(image: np.ndarray, settings: Augment, rng: np.random.Generat
     Args:
         image: (height, width, channels) uint8 or uint16; three channels are taken for RGB. Not
             changed in place, and returned itself where nothing is drawn.
-        settings: The bounds: ``brightness``, ``contrast``, ``gamma``, ``hue`` (three channels
+        settings: The bounds: ``grey`` (three channels only), ``invert``, ``brightness``, ``contrast``, ``gamma``, ``hue`` (three channels
             only), ``blur``, ``noise``, ``compression`` (uint8 of one or three channels only).
         rng: All randomness comes from here.
 
@@ -49,6 +50,11 @@ def alter_intensity(image: np.ndarray, settings: Augment, rng: np.random.Generat
     channels = image.shape[2]
     top = 255.0 if image.dtype == np.uint8 else float(max(1, image.max()))
     altered = image
+    if settings.grey and channels == 3 and rng.random() < settings.grey:
+        altered = _grey(altered)
+    if settings.invert and rng.random() < settings.invert:
+        # Nothing is below 0: 16-bit values of a dim camera are turned within its own range.
+        altered = np.asarray(top, image.dtype) - altered
     if settings.blur:
         altered = _blur(altered, rng.uniform(0, settings.blur))
     if settings.brightness or settings.contrast or settings.gamma:
@@ -60,6 +66,12 @@ def alter_intensity(image: np.ndarray, settings: Augment, rng: np.random.Generat
     if rng.random() < settings.compression and image.dtype == np.uint8 and channels in (1, 3):
         altered = _compress(altered, int(rng.integers(_QUALITY[0], _QUALITY[1] + 1)))
     return altered
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """Return RGB without colours: in each channel the luminance of ITU-R BT.601."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
 def _blur(image: np.ndarray, sigma: float) -> np.ndarray:

@@ -128,6 +128,8 @@ def _intensity(found: Fingerprint) -> Choices:
         "augment.contrast": Choice(0.4 if strong else 0.25, why),
         "augment.gamma": Choice(0.3 if strong else 0.2, why),
         "augment.hue": Choice(_hue(found), why if found.channels == 3 else "no colours"),
+        "augment.grey": Choice(0.2 if strong and found.channels == 3 else 0.0, why),
+        "augment.invert": Choice(0.2 if strong else 0.0, why),
         "augment.blur": Choice(1.0 if found.upright <= UPRIGHT else 0.0, "other focus"),
         "augment.noise": Choice(0.03, "other sensors"),
     }
