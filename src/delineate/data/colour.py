@@ -37,8 +37,9 @@ def alter_intensity(image: np.ndarray, settings: Augment, rng: np.random.Generat
     Args:
         image: (height, width, channels) uint8 or uint16; three channels are taken for RGB. Not
             changed in place, and returned itself where nothing is drawn.
-        settings: The bounds: ``grey`` (three channels only), ``invert``, ``brightness``, ``contrast``, ``gamma``, ``hue`` (three channels
-            only), ``blur``, ``noise``, ``compression`` (uint8 of one or three channels only).
+        settings: The bounds: ``grey`` (three channels only), ``invert``, ``brightness``,
+            ``contrast``, ``gamma``, ``hue`` (three channels only), ``blur``, ``noise``,
+            ``compression`` (uint8 of one or three channels only).
         rng: All randomness comes from here.
 
     Example:
