@@ -112,10 +112,18 @@ def test_a_member_needs_a_checksum(best):
         Bundle.open(best)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_a_card_of_the_first_version_is_read(best):
+    values = json.loads((best / CARD).read_text())
+    values.pop("post")
+    values.pop("objects")
+    (best / CARD).write_text(json.dumps({**values, "format_version": 1, "threshold": 0.3}))
+    assert Bundle.open(best).card.post == Post(threshold=0.3)
+
+
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_a_card_of_another_version_is_refused_with_both_versions(best, version):
     change_card(best, format_version=version)
-    with pytest.raises(BundleError, match=f"format version {version}, this delineate reads 1"):
+    with pytest.raises(BundleError, match=f"format version {version}, this delineate reads 2"):
         Bundle.open(best)
 
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -232,7 +232,7 @@ def _bundle_folder(path: Path) -> Path:
 
 def _read_card(path: Path) -> Card:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = _as_of_now(json.loads(path.read_text(encoding="utf-8")))
         version = values.get("format_version") if isinstance(values, dict) else None
         if version != FORMAT_VERSION:
             raise BundleError(
@@ -245,6 +245,14 @@ def _read_card(path: Path) -> Card:
             f"{path} cannot be read: {_reason(error)}.",
             hint="Copy the bundle again, or open it with the delineate that wrote it.",
         ) from error
+
+
+def _as_of_now(values: Any) -> Any:
+    """Return a card's values as this version writes them; those of the first had one threshold."""
+    if isinstance(values, dict) and values.get("format_version") == 1:
+        threshold = values.pop("threshold", 0.5)
+        return {**values, "format_version": FORMAT_VERSION, "post": {"threshold": threshold}}
+    return values
 
 
 def _reason(error: Exception) -> str:

@@ -276,7 +276,8 @@ class Training(Section):
     clip_norm: float | None = Field(
         None,
         gt=0,
-        description="longest gradient, over all weights: a longer one is shortened; unset: none is",
+        description="longest gradient, over all weights (encoder and rest by themselves, where "
+        "encoder_rate is not 1): a longer one is shortened; unset: none is",
     )
     accumulate: int = Field(
         1, ge=1, le=1024, description="batches whose mean gradient makes one change of the weights"
@@ -286,7 +287,8 @@ class Training(Section):
         ge=0,
         lt=1,
         description="moving average of the weights, which is then validated, drawn and saved in "
-        "their place: the share of it that each step keeps, such as 0.999; 0: none",
+        "their place: the share of it that each step keeps, such as 0.999, of which the first "
+        "steps should be forgotten by the end; statistics are not averaged; 0: none",
     )
     budget: float | None = Field(
         None,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from delineate.errors import RecipeError
 from delineate.recipe import Recipe
 
+_NUMBER = r"(\d+(?:\.\d+)?)"
+
 
 def parse_settings(settings: Iterable[str]) -> dict[str, object]:
     """Return ``section.key=value`` strings as a mapping; values are TOML, or else plain text.
@@ -41,12 +43,11 @@ def minutes_of(text: str) -> float:
         >>> minutes_of("1h30m"), minutes_of("90s"), minutes_of("20")
         (90.0, 1.5, 20.0)
     """
-    found = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m?)?(?:([\d.]+)s)?", text.strip())
-    try:
-        parts = [float(part or 0) for part in found.groups()] if found else []
-    except ValueError:
-        parts = []
-    total = sum(part * factor for part, factor in zip(parts, (60, 1, 1 / 60), strict=False))
+    bare = re.fullmatch(rf"{_NUMBER}", text.strip())
+    found = bare or re.fullmatch(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?", text.strip())
+    parts = [float(part or 0) for part in found.groups()] if found else []
+    factors = (1.0,) if bare else (60.0, 1.0, 1 / 60)
+    total = sum(part * factor for part, factor in zip(parts, factors, strict=False))
     if not total:
         raise RecipeError(
             f"'{text}' is no time.", hint="Write hours, minutes or seconds: 1h30m, 20m or 90s."

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from delineate.models import probe
-from delineate.models.probe import Trial, machine, pace_of
+from delineate.models.machine import machine
+from delineate.models.probe import Trial, pace_of
 from delineate.recipe import Model
 
 TRIAL = Trial(Model(depth=1, filters=4), classes=2, channels=3, size=(16, 16), batch_size=2)
@@ -19,7 +20,14 @@ def test_a_pace_is_measured_and_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"size": (32, 16)}, {"batch_size": 4}, {"precision": "bfloat16"}, {"model": Model(filters=5)}],
+    [
+        {"size": (32, 16)},
+        {"batch_size": 4},
+        {"precision": "bfloat16"},
+        {"model": Model(filters=5)},
+        {"fused": False},
+        {"threads": 1},
+    ],
 )
 def test_another_trial_is_measured_anew(tmp_path, monkeypatch, changes):
     measured = []

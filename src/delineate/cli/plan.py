@@ -26,17 +26,23 @@ def plan(
     with errors_told(trace=traceback):
         from delineate.backend import choose_backend
         from delineate.data.dataset import Dataset
+        from delineate.errors import UsageError
         from delineate.files import write_whole
         from delineate.planning.plan import plan as make
+        from delineate.recipe import Recipe
         from delineate.recipe_text import minutes_of, parse_settings
 
+        said = parse_settings(settings or [])
+        backend = Recipe().override(said).runtime.backend
+        if to is not None and to.exists():
+            raise UsageError(f"{to} exists already.", hint="Name another file, or delete it.")
         dataset = Dataset.open(data)
         dataset.require_pairs()
-        choose_backend()
+        choose_backend(backend)
         found = make(
             dataset,
             budget=None if budget is None else minutes_of(budget),
-            settings=parse_settings(settings or []),
+            settings=said,
             progress=progress_of("reading"),
         )
         if to is not None:

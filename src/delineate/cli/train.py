@@ -76,12 +76,16 @@ def _train(
         Run.refuse_existing(folder)
     choose_backend(chosen.runtime.backend)
     heading = [f"training into {folder}"]
-    if not resume:
+    if not resume and chosen.training.folds == 1:
         heading.append(f"what the network sees: {Run(folder).batch}")
     from delineate.cli.progress import Display
     from delineate.planning.plan import plan
+    from delineate.training.refusing import refuse_settings
     from delineate.training.train import train as run_training
 
+    if source is None:
+        # Before anything is measured.
+        refuse_settings(chosen)
     reading = progress_of("reading")
     try:
         run = run_training(
@@ -94,18 +98,23 @@ def _train(
             download=progress_of("downloading weights: bytes"),
         )
     except KeyboardInterrupt:
-        if any(Run(folder).last.glob("*")):
+        if any(folder.glob("**/last/*")):
             say(f"saved; go on with: delineate train {data} --to {folder} --resume")
         raise
     _tell_refined(run)
     put(summary(run), as_json=as_json, text=str(run.folder))
-    say(f"the report is {run.report}")
+    if run.report.is_file():
+        say(f"the report is {run.report}")
 
 
 def summary(run: Any) -> dict[str, Any]:
     """Return what a finished training says of itself, for JSON."""
+    from delineate.bundle import Bundle
+
     rows = run.rows
-    told = {"run": str(run.folder), "epochs": len(rows), "scores": rows[-1] if rows else {}}
+    # A run of folds has no epochs of its own; its bundle has their mean scores.
+    scores = rows[-1] if rows else Bundle.open(run.best).card.scores
+    told = {"run": str(run.folder), "epochs": len(rows), "scores": scores}
     refined = _refined(run)
     return told | ({"refiner": refined} if refined else {})
 

@@ -310,6 +310,12 @@ class Dataset:
             seen=self.seen.of(indices),
         )
 
+    def evenly(self, count: int) -> "Dataset":
+        """Return up to ``count`` samples, evenly spread."""
+        count = min(count, len(self))
+        chosen = np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
+        return self.subset(chosen)
+
     def with_splits(self, splits: Mapping[str, str]) -> "Dataset":
         """Return the same data set with splits by the records' names."""
         records = tuple(replace(record, split=splits.get(record.name)) for record in self.records)

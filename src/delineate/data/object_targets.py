@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from skimage.measure import label
 
 from delineate.data.classes import IGNORE
 
@@ -11,7 +12,7 @@ from delineate.data.classes import IGNORE
 OBJECT_TARGETS = ("boundary", "distance")
 # Targets in 0 to 1 are stored in steps of 1 / 254, so that they lie in a uint8 beside `IGNORE`.
 STEPS = 254
-# Pixels of an object's rim; of a small object, half its radius at most.
+# Pixels of an object's rim; of a small object, half its radius at most, but one at the least.
 RIM = 2.0
 
 
@@ -23,7 +24,9 @@ def object_targets(
     "boundary": 1 on the rim of each object, 0 elsewhere: between touching objects there is always
     one. "distance": the distance to the object's end, divided by the largest in the object: 1 in
     its middle, 0 outside; after the distance maps of Naylor et al., IEEE Transactions on Medical
-    Imaging 2019. An object that the border of the window cuts goes on beyond it.
+    Imaging 2019. An object that the border of the window cuts goes on beyond it, and so does one
+    that meets ignored pixels, such as those beyond the image. Each part of an object that lies in
+    several counts as one.
 
     Args:
         instances: (height, width) int32 object ids, 0 = none.
@@ -36,35 +39,36 @@ def object_targets(
     Example:
         >>> instances = np.array([[0, 1, 1, 1, 2, 2]], np.int32)
         >>> object_targets(instances, np.minimum(instances, 1).astype(np.uint8))[0, :, 1].tolist()
-        [0, 127, 254, 127, 254, 254]
+        [0, 127, 254, 127, 127, 254]
     """
-    depth = _depths(instances)
-    deepest = np.zeros(int(instances.max(initial=0)) + 1, np.float32)
-    np.maximum.at(deepest, instances.ravel(), depth.ravel())
+    # Each part by itself: what covers the middle of an object leaves two that have their own.
+    parts = np.asarray(label(instances, connectivity=1), np.int32)
+    depth = _depths(parts, mask != IGNORE)
+    deepest = np.zeros(int(parts.max(initial=0)) + 1, np.float32)
+    np.maximum.at(deepest, parts.ravel(), depth.ravel())
     deepest[0] = 1.0
-    own = deepest[instances]
-    made = {"boundary": (depth > 0) & (depth <= np.minimum(RIM, own / 2)), "distance": depth / own}
+    own = deepest[parts]
+    rim = np.clip(own / 2, 1.0, RIM)
+    made = {"boundary": (depth > 0) & (depth <= rim), "distance": depth / own}
     targets = np.stack([np.rint(made[name] * STEPS) for name in names], axis=-1).astype(np.uint8)
     targets[mask == IGNORE] = IGNORE
     return targets
 
 
-def _depths(instances: np.ndarray) -> np.ndarray:
+def _depths(instances: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return how far each pixel of an object is from what is not the object: 1 at its end."""
     ends = np.zeros(instances.shape, bool)
-    down = instances[1:] != instances[:-1]
-    right = instances[:, 1:] != instances[:, :-1]
+    down = (instances[1:] != instances[:-1]) & known[1:] & known[:-1]
+    right = (instances[:, 1:] != instances[:, :-1]) & known[:, 1:] & known[:, :-1]
     ends[1:] |= down
     ends[:-1] |= down
     ends[:, 1:] |= right
     ends[:, :-1] |= right
     inside = instances > 0
-    inner = (inside & ~ends).astype(np.uint8)
-    if not inner.any():
-        return inside.astype(np.float32)
+    inner = (~ends & (inside | ~known)).astype(np.uint8)
     if inner.all():
         # Nothing ends here, and nothing can be measured.
-        return np.ones(instances.shape, np.float32)
+        return inside.astype(np.float32)
     distance = cv2.distanceTransform(inner, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(np.where(inside, distance + 1.0, 0.0), np.float32)
 

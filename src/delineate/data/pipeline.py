@@ -122,7 +122,7 @@ class TrainingWindows:
         number, wanted = self._place(index % len(self.dataset), rng)
         parts = self._drawn(number, wanted, rng)
         if self.augment.copy_paste and rng.random() < self.augment.copy_paste:
-            donor = int(rng.choice(self._alike[number]))
+            donor = int(rng.choice(self._alike(number)))
             parts = paste_objects(parts, self._drawn(donor, None, rng), rng)
         image, mask, instances = parts
         image = alter_intensity(image, self.augment, rng)
@@ -172,11 +172,14 @@ class TrainingWindows:
         }
         return {number: images for number, images in found.items() if number and len(images)}
 
+    def _alike(self, number: int) -> np.ndarray:
+        """Return the images of the kind of an image, itself among them."""
+        return self._of_kinds[self.kinds[number] if self.kinds else 0]
+
     @cached_property
-    def _alike(self) -> list[np.ndarray]:
-        """The images of the kind of each image, itself among them."""
+    def _of_kinds(self) -> dict[int, np.ndarray]:
         kinds = np.array(self.kinds or [0] * len(self.dataset))
-        return [np.flatnonzero(kinds == kind) for kind in kinds]
+        return {int(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Settings of a bundle that are searched on validation images: averaging, thresholds, objects.
 
-One setting after the other is tried, each with the others as they then are, and only what gains is
-kept: a search over all combinations would fit the few validation images and not the next ones.
+One setting after the other is tried, each with the others as they then are, and only what gains
+more than chance is kept: a search over all combinations would fit the few validation images and not
+the next ones.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,31 @@ from typing import Any
 import numpy as np
 
 from delineate.bundle import Bundle, Card, copy_bundle
-from delineate.data.classes import IGNORE
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import adapt_channels
-from delineate.data.records import Sample
-from delineate.evaluation.tally import mean_of
-from delineate.instance_scores import dsb_map
-from delineate.prediction.predictor import Prediction, Predictor, finish
+from delineate.evaluation.objective import (
+    Measured,
+    Truth,
+    gain_of,
+    measure,
+    objective_of,
+    truths_of,
+)
+from delineate.prediction.predictor import Predictor, finish
+from delineate.prediction.separation import connected_parts
 from delineate.recipe import Augment, Post
-from delineate.scores import confusion_table, image_scores, summarise
 
 Progress = Callable[[int, int], None]
+Outputs = Sequence[np.ndarray]
 
-# Images that are looked at, evenly spread: more cost time and tell little.
-MOST = 128
-# A smaller gain is chance.
-WORTH = 5e-4
+# Images that are looked at: more cost time and tell little, fewer are all chance.
+MOST, FEWEST = 128, 5
+# Bytes of what a network says of them, as it is kept.
+ROOM = 2**30
+# A smaller gain is not worth another setting; of averaging, which costs time in each prediction.
+WORTH, WORTH_OF_AVERAGING = 5e-4, 3e-3
+# Settings that are tried, at the most.
+TRIALS = 60
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 SEEDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SMOOTHINGS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -45,7 +55,7 @@ class Tuning:
         objective: The score by which they were chosen.
         before: That score with the settings as they were.
         after: With the settings found.
-        tried: Each trial in order: the setting, its value and the score.
+        tried: Each trial in order: the setting, its value, the score, and whether it was kept.
     """
 
     post: Post
@@ -58,9 +68,6 @@ class Tuning:
 def tune(run: Path, part: Dataset, augment: Augment, *, progress: Progress | None = None) -> Tuning:
     """Search the settings of a run's best bundle, write the best ones into its card, return them.
 
-    The objective is the mean Dice per image of two classes; for data with objects its mean with
-    ``dsb_map``; for more classes the mean IoU.
-
     Args:
         run: The folder of the run or bundle.
         part: The validation images; none of them may be used for a claim afterwards.
@@ -72,36 +79,49 @@ def tune(run: Path, part: Dataset, augment: Augment, *, progress: Progress | Non
     """
     bundle = Bundle.open(run)
     predictor = Predictor.open(run)
-    part = some_of(part)
-    outputs = outputs_of(predictor, part, ways_of(augment), progress=progress)
+    part = some_of(part, predictor.card)
+    ways = ways_of(bundle.card.post, augment)
+    outputs = ((way, outputs_of(predictor, part, way, progress=progress)) for way in ways)
     found = search(bundle.card, part, outputs)
     if found.post != bundle.card.post:
         copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": found.post}))
     return found
 
 
-def some_of(part: Dataset) -> Dataset:
-    """Return the images that are looked at: all, or evenly spread ones of many."""
-    chosen = np.unique(np.linspace(0, len(part) - 1, min(MOST, len(part))).round().astype(int))
-    return part.subset(chosen.tolist())
-
-
-def search(card: Card, part: Dataset, outputs: Mapping[str, Sequence[np.ndarray]]) -> Tuning:
+def search(card: Card, part: Dataset, outputs: Iterable[tuple[str, Outputs]]) -> Tuning:
     """Return the settings that are best for what networks have said of some images.
+
+    The objective is the mean Dice per image of two classes, for more the mean IoU; for data with
+    objects its mean with ``dsb_map``. A setting is kept where its gain is larger than ``WORTH`` and
+    than its own standard error (by the jackknife over images; Efron and Stein, Annals of Statistics
+    1981). On fewer than five images nothing is searched.
 
     Args:
         card: Of the bundle.
         part: The images and their truth.
-        outputs: By the kind of averaging: what the network says of each image, (height, width,
-            channels of the model). The first one is that of the settings as they are.
+        outputs: The kind of averaging, and what the network says of each image, (height, width,
+            channels of the model); first that of the settings as they are.
+
+    Example:
+        >>> from delineate.bundle import Category, Member
+        >>> masks = [np.eye(8, dtype=np.uint8)] * 5
+        >>> part = Dataset.from_arrays([mask[..., None] for mask in masks], masks)
+        >>> timid = [np.stack([1 - 0.4 * mask, 0.4 * mask], axis=-1) for mask in masks]
+        >>> classes = [Category(name=name, colour=(0, 0, 0)) for name in "ab"]
+        >>> card = Card(members=(Member(file="m"),), classes=classes, channels=1, dtype="uint8",
+        ...     fit="crop", size=(8, 8), stride=1, output="softmax")
+        >>> search(card, part, [("none", timid)]).post.threshold
+        0.3
     """
-    trials = _Trials(card, part)
-    raw: Sequence[np.ndarray] = ()
-    for way, found in outputs.items():
+    trials = _Trials(card, truths_of(part), objective_of(card, part))
+    raw: Outputs = ()
+    for way, found in outputs:
         post = card.post.model_copy(update={"averaging": way})
-        if trials.take(post, found, "averaging", way):
+        if trials.take(post, found, "averaging", way, worth=WORTH_OF_AVERAGING):
             raw = found
-    for key, values in _grid(card, trials):
+        if len(part) < FEWEST:
+            return trials.result()
+    for key, values in _grid(card, trials.truths):
         for value in values:
             tried = trials.best.model_copy(update={key: value})
             if tried != trials.best:
@@ -109,40 +129,53 @@ def search(card: Card, part: Dataset, outputs: Mapping[str, Sequence[np.ndarray]
     return trials.result()
 
 
+def some_of(part: Dataset, card: Card, most: int = MOST) -> Dataset:
+    """Return the images that are looked at: all, or evenly spread ones of many or of large ones.
+
+    Args:
+        part: The images.
+        card: Of the bundle, whose channels take room.
+        most: Images at the most.
+    """
+    pixels = np.mean([fact.size[0] * fact.size[1] for fact in part.facts])
+    each = 2 * pixels * (card.class_channels + len(card.objects))
+    return part.evenly(min(most, max(FEWEST, int(ROOM / each))))
+
+
 def outputs_of(
-    predictor: Predictor,
-    part: Dataset,
-    ways: Sequence[str],
-    *,
-    progress: Progress | None = None,
-) -> dict[str, list[np.ndarray]]:
-    """Return what a network says of images, by the kind of averaging; in halves, since all is kept.
+    predictor: Predictor, part: Dataset, way: str, *, progress: Progress | None = None
+) -> list[np.ndarray]:
+    """Return what a network says of images, float16, since all of it is kept.
 
     Args:
         predictor: Of the bundle.
         part: The images.
-        ways: The kinds of averaging.
+        way: The kind of averaging.
         progress: Called with (done, all) after each prediction.
     """
-    found: dict[str, list[np.ndarray]] = {}
-    for way in ways:
-        post = predictor.card.post.model_copy(update={"averaging": way})
-        settled = Predictor(predictor.card.model_copy(update={"post": post}), predictor.runtimes)
-        found[way] = []
-        for sample in part:
-            image = adapt_channels(sample.image, predictor.card.channels, sample.name)
-            found[way].append(settled.raw(image).astype(np.float16))
-            if progress:
-                progress(sum(map(len, found.values())), len(ways) * len(part))
+    post = predictor.card.post.model_copy(update={"averaging": way})
+    settled = Predictor(predictor.card.model_copy(update={"post": post}), predictor.runtimes)
+    found = []
+    for sample in part:
+        image = adapt_channels(sample.image, predictor.card.channels, sample.name)
+        found.append(settled.raw(image).astype(np.float16))
+        if progress:
+            progress(len(found), len(part))
     return found
 
 
-def ways_of(augment: Augment) -> tuple[str, ...]:
-    """Return the kinds of averaging to try: none, and what lays images down as the training did."""
-    if augment.quarter_turns and augment.flip is True:
-        return ("none", "turns")
+def ways_of(post: Post, augment: Augment) -> tuple[str, ...]:
+    """Return the kinds of averaging to try: that of the settings, none, and as the training did.
+
+    Args:
+        post: The settings as they are.
+        augment: How training windows were laid down.
+    """
     named: Mapping[object, str] = {True: "flips", "left_right": "mirror"}
-    return ("none", named[augment.flip]) if augment.flip in named else ("none",)
+    also = named.get(augment.flip)
+    if augment.quarter_turns and augment.flip is True:
+        also = "turns"
+    return tuple(dict.fromkeys([post.averaging, "none", *([also] if also else [])]))
 
 
 class _Trials:
@@ -150,106 +183,74 @@ class _Trials:
 
     Args:
         card: The bundle's card.
-        part: The images and their truth.
+        truths: The truth of each image.
+        objective: The score that counts.
     """
 
-    def __init__(self, card: Card, part: Dataset) -> None:
-        self.card, self.part = card, part
+    def __init__(self, card: Card, truths: Sequence[Truth], objective: str) -> None:
+        self.card, self.truths, self.objective = card, truths, objective
         self.best = card.post
-        self.objective = _objective(card, part)
         self.tried: list[dict[str, Any]] = []
-        self.score, self.before = -np.inf, 0.0
+        self._kept: Measured | None = None
+        self._before = 0.0
 
-    def take(self, post: Post, raw: Sequence[np.ndarray], key: str, value: object) -> bool:
-        """Score some settings; return whether they are the best so far, which they then become."""
-        score = self._score(post, raw)
-        self.tried.append({"setting": key, "value": value, "score": round(score, 5)})
-        if len(self.tried) == 1:
-            self.before = score
-        elif score <= self.score + WORTH:
-            return False
-        self.best, self.score = post, score
-        return True
+    def take(
+        self, post: Post, raw: Outputs, key: str, value: object, *, worth: float = WORTH
+    ) -> bool:
+        """Measure some settings; return whether they are the best so far, as they then are."""
+        card = self.card.model_copy(update={"post": post})
+        found = (finish(output.astype(np.float32), card) for output in raw)
+        measured = measure(self.truths, found, self.objective, classes=len(card.classes))
+        first = self._kept is None
+        better = True
+        if self._kept is None:
+            self._before = measured.value
+        else:
+            gain, error = gain_of(self._kept, measured)
+            better = gain > max(worth, error)
+        row = {"setting": key, "value": value, "score": round(measured.value, 5), "kept": better}
+        self.tried.append(row)
+        if better:
+            self.best, self._kept = post, measured
+        return better or first
 
     def result(self) -> Tuning:
         """Return what has been found."""
-        return Tuning(self.best, self.objective, self.before, self.score, tuple(self.tried))
-
-    def _score(self, post: Post, raw: Sequence[np.ndarray]) -> float:
-        card = self.card.model_copy(update={"post": post})
-        pairs = zip(self.part, raw, strict=True)
-        found = ((sample, finish(output.astype(np.float32), card)) for sample, output in pairs)
-        return _SCORES[self.objective](found, len(card.classes))
+        after = 0.0 if self._kept is None else self._kept.value
+        return Tuning(self.best, self.objective, self._before, after, tuple(self.tried))
 
 
-def _grid(card: Card, trials: _Trials) -> Iterator[tuple[str, Sequence[Any]]]:
+def _grid(card: Card, truths: Sequence[Truth]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Yield each setting and the values to try, in the order in which they are settled."""
-    if len(card.classes) == 2:
+    two = len(card.classes) == 2
+    if two:
         yield "threshold", THRESHOLDS
     if card.objects:
-        if len(card.objects) == 2:
-            yield "objects_by", ("boundary", "distance", "both")
+        ways = (*card.objects, "both") if len(card.objects) == 2 else card.objects
+        yield "objects_by", (*ways, "connected")
         yield "seed", SEEDS
         yield "smoothing", SMOOTHINGS
         yield "seed", SEEDS
         yield "smallest_seed", SMALLEST_SEEDS
-    if len(card.classes) == 2:
-        area = _typical_area(trials.part)
-        sizes = sorted({round(share * area) for share in SHARES})
-        yield "largest_hole", sizes
-        yield "smallest_object", sizes
+    areas, single = _parts_of(truths, len(card.classes))
+    sizes = sorted({round(share * areas) for share in SHARES})
+    yield "largest_hole", sizes
+    yield "smallest_object", sizes
+    yield "largest_only", [tuple(single[: count + 1]) for count in range(len(single))]
+    if two:
         yield "threshold", THRESHOLDS
 
 
-def _typical_area(part: Dataset) -> float:
-    """Return the median area of an object in pixels, or of the foreground where there are none."""
-    areas: list[float] = []
-    for sample in part:
-        if sample.instances is None:
-            areas.append(float((sample.mask == 1).sum()))
-        else:
-            areas += np.bincount(sample.instances.ravel())[1:].tolist()
-    present = [area for area in areas if area]
-    return float(np.median(present)) if present else 0.0
-
-
-def _objective(card: Card, part: Dataset) -> str:
-    if len(card.classes) > 2:
-        return "mean_iou"
-    objects = all(fact.objects is not None for fact in part.facts)
-    return "dice_per_image and dsb_map" if objects else "dice_per_image"
-
-
-Pairs = Iterator[tuple[Sample, Prediction]]
-
-
-def _mean_iou(pairs: Pairs, classes: int) -> float:
-    tables = [confusion_table(sample.mask, found.mask, classes=classes) for sample, found in pairs]
-    return summarise(np.sum(tables, axis=0))["mean_iou"] or 0.0
-
-
-def _dice(pairs: Pairs, classes: int) -> float:
-    return mean_of([_dice_of(sample, found, classes) for sample, found in pairs]) or 0.0
-
-
-def _dice_and_objects(pairs: Pairs, classes: int) -> float:
-    rows = []
-    for sample, found in pairs:
-        ignored = sample.mask == IGNORE
-        truth = np.where(ignored, 0, np.zeros(1) if sample.instances is None else sample.instances)
-        objects = dsb_map(truth, np.where(ignored, 0, found.instances))
-        rows.append((_dice_of(sample, found, classes), objects))
-    return (
-        (mean_of([row[0] for row in rows]) or 0.0) + (mean_of([row[1] for row in rows]) or 0.0)
-    ) / 2
-
-
-def _dice_of(sample: Sample, found: Prediction, classes: int) -> float | None:
-    return image_scores(confusion_table(sample.mask, found.mask, classes=classes))[1]
-
-
-_SCORES: Mapping[str, Callable[[Pairs, int], float]] = {
-    "mean_iou": _mean_iou,
-    "dice_per_image": _dice,
-    "dice_per_image and dsb_map": _dice_and_objects,
-}
+def _parts_of(truths: Sequence[Truth], classes: int) -> tuple[float, list[int]]:
+    """Return the median area of a true object, and the classes that are one part in each image."""
+    areas: list[int] = []
+    counts: list[list[int]] = [[] for _ in range(classes)]
+    for truth in truths:
+        parts = truth.instances if truth.instances is not None else connected_parts(truth.known)
+        areas += [area for area in np.bincount(parts.ravel())[1:].tolist() if area]
+        for number in range(1, classes):
+            inside = parts[truth.known == number]
+            if inside.size:
+                counts[number].append(len(np.unique(inside)))
+    single = [number for number, found in enumerate(counts) if found and max(found) == 1]
+    return (float(np.median(areas)) if areas else 0.0), single

@@ -41,7 +41,8 @@ def exchange_kernels(model: keras.Model) -> int:
 
 def _layers(model: keras.Model) -> list[layers.Layer]:
     # Private in name only: it is what keras.Model itself walks its layers with.
-    return [layer for layer in model._flatten_layers() if layer is not model]
+    found: list[layers.Layer] = list(model._flatten_layers(include_self=False))
+    return found
 
 
 def _fits(layer: layers.Layer) -> bool:
@@ -61,7 +62,9 @@ def _call_with(kernel: Normalise) -> Callable[..., Tensor]:
         training: bool | None = None,
         mask: Tensor = None,
     ) -> Tensor:
-        if mask is not None or training is not True or not self.trainable:
+        # A single value has no spread: PyTorch's kernel refuses it.
+        single = all(side == 1 for side in inputs.shape[:-1])
+        if mask is not None or training is not True or not self.trainable or single:
             return layers.BatchNormalization.call(self, inputs, training=training, mask=mask)
         outputs, mean, variance = kernel(self, inputs)
         for moving, fresh in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import os
-import platform
 import time
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from delineate.data.cache import default_folder
 from delineate.files import write_whole
 from delineate.models.build import build_network
 from delineate.models.fast import exchange_kernels
+from delineate.models.machine import machine
 from delineate.recipe import Model
 
 Tensor = Any
@@ -25,7 +23,6 @@ Tensor = Any
 SETTLING, TIMED = 2, 4
 # To be raised when what is measured changes.
 VERSION = 1
-PACKAGES = ("keras", "tensorflow", "jax", "torch")
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,8 @@ class Trial:
         size: (height, width) of the windows in pixels.
         batch_size: Windows in a step.
         precision: "float32" or "bfloat16".
+        fused: Whether with the backend's own kernels.
+        threads: The recipe's; None: all cores.
     """
 
     model: Model
@@ -60,6 +59,8 @@ class Trial:
     size: tuple[int, int]
     batch_size: int
     precision: str = "float32"
+    fused: bool = True
+    threads: int | None = None
 
 
 def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
@@ -74,7 +75,7 @@ def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
     Raises:
         RecipeError: The network cannot be built.
     """
-    trial = Trial(**{**trial.__dict__, "model": trial.model.model_copy(update={"weights": None})})
+    trial = replace(trial, model=trial.model.model_copy(update={"weights": None}))
     path = (folder or default_folder() / "probe") / f"{_key(trial)}.json"
     known = _read(path)
     if known is not None:
@@ -88,17 +89,6 @@ def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """Return what is known of this machine, plain values: processor, cores, backend, versions."""
-    return {
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "backend": keras.backend.backend(),
-        "versions": _versions(),
-    }
-
-
 def _measure(trial: Trial) -> Pace:
     network = build_network(
         trial.model,
@@ -107,7 +97,8 @@ def _measure(trial: Trial) -> Pace:
         size=trial.size,
         precision=trial.precision,
     )
-    exchange_kernels(network.trainer)
+    if trial.fused:
+        exchange_kernels(network.trainer)
     shape = (trial.batch_size, *trial.size)
     images = np.random.default_rng(0).integers(0, 256, (*shape, trial.channels)).astype(np.float32)
     masks = np.zeros(shape, np.int32)
@@ -135,22 +126,3 @@ def _read(path: Path) -> Pace | None:
         return Pace(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

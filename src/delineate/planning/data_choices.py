@@ -1,42 +1,69 @@
 """What is read, at which size, and how it is changed at random: chosen by what the data set is."""
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from delineate.planning.choice import Choice, Choices
 from delineate.planning.fingerprint import Fingerprint
 
 # The strides of the networks that a plan chooses divide this.
 STRIDE = 32
-SMALLEST_WINDOW, LARGEST_WINDOW = 128, 512
+# Sides of a window in pixels: what a U-Net of depth 4 sees around a pixel, and what is slow.
+USUAL_WINDOW, LARGEST_WINDOW = 256, 512
 # A window should hold several objects and some of what is around them.
 OBJECTS_ACROSS = 8
+# Objects that are larger, in pixels, are made smaller, to this size; the small ones not below that.
+LARGE, SHRUNK, SMALL = 256, 128, 6
 # Pixels of a whole image up to which it is one window.
 WHOLE = 200_000
 # Windows in an epoch at the least: below, validations would outweigh the training.
 EPOCH = 256
-# A class with a smaller share of the pixels is rare.
-RARE = 0.01
+# A class with a smaller share of the pixels is rare; an image of so many windows has empty ones.
+RARE, ROOMY = 0.01, 3.0
 # Above, a picture has an above and a below.
 UPRIGHT = 0.15
-# Share of the range of a type below which most of it is unused.
-NARROW = 0.25
+# Share of the range of a type below which most of it is unused, and the spread of exposures above
+# which images are brought to one.
+NARROW, SPREAD = 0.25, 2.0
+# Fewer images than this need a larger part to validate on.
+FEW = 100
 
 
-def data_choices(found: Fingerprint) -> Choices:
+def data_choices(found: Fingerprint, said: Mapping[str, object]) -> Choices:
     """Return the choices of the sections `[data]` and `[augment]`.
 
     Args:
         found: What the data set is.
+        said: What the user has said already, by "section.key".
     """
-    return {
-        "data.size": _size(found),
-        "data.fit": Choice(
-            "crop", "native resolution: a mask that is made smaller and larger again loses its rim"
-        ),
-        "data.crops_per_image": _crops(found),
+    fit, size = _fit_and_size(found)
+    cropped = said.get("data.fit", fit.value) == "crop"
+    chosen = {
+        "data.fit": fit,
+        "data.size": size,
         "data.normalise": _normalise(found),
-        "data.oversample": _oversample(found),
         **_geometry(found),
         **_intensity(found),
     }
+    if not cropped:
+        return chosen
+    return chosen | {
+        "data.crops_per_image": _crops(found),
+        "data.oversample": _oversample(found, size.value),
+    }
+
+
+def _fit_and_size(found: Fingerprint) -> tuple[Choice, Choice]:
+    if found.diameter is not None and found.diameter > LARGE:
+        scale = SHRUNK / found.diameter
+        if scale * (found.smallest_diameter or 0.0) >= SMALL:
+            why = f"objects of about {found.diameter:.0f} pixels: at native resolution a window "
+            why += f"would hold no whole one; they become {SHRUNK} pixels"
+            size = [_near(found.height * scale), _near(found.width * scale)]
+            return Choice("resize", why), Choice(size, why)
+    why = "native resolution: a mask that is made smaller and larger again loses its rim"
+    return Choice("crop", why), _size(found)
 
 
 def _size(found: Fingerprint) -> Choice:
@@ -45,14 +72,15 @@ def _size(found: Fingerprint) -> Choice:
     if alike and height * width <= WHOLE:
         size = [_down(height), _down(width)]
         return Choice(size, f"all images have {height}×{width} pixels: nearly the whole of each")
-    wanted = OBJECTS_ACROSS * (found.diameter or LARGEST_WINDOW)
-    side = _down(min(max(wanted, SMALLEST_WINDOW), LARGEST_WINDOW, max(height, width)))
+    wanted = _near(OBJECTS_ACROSS * (found.diameter or LARGEST_WINDOW))
     # Where half of the images are smaller, much of a larger window would be their reflection.
-    side = max(SMALLEST_WINDOW, min(side, _up(min(height, width))))
-    size_of = f"half of the images have at most {min(height, width)} pixels across"
-    if found.diameter is None:
-        return Choice([side, side], size_of)
-    return Choice([side, side], f"objects of about {found.diameter:.0f} pixels; {size_of}")
+    side = min(max(wanted, USUAL_WINDOW), LARGEST_WINDOW, _up(min(height, width)))
+    why = f"half of the images have at most {min(height, width)} pixels across"
+    if found.diameter is not None:
+        why = (
+            f"half of the foreground lies in objects of {found.diameter:.0f} pixels or more; {why}"
+        )
+    return Choice([side, side], why)
 
 
 def _down(side: float) -> int:
@@ -63,6 +91,21 @@ def _up(side: float) -> int:
     return int(-(-side // STRIDE) * STRIDE)
 
 
+def _near(side: float) -> int:
+    return max(STRIDE, round(side / STRIDE) * STRIDE)
+
+
+def validation_choice(images: int) -> Choice:
+    """Return which share of the images validates; known before any of them is looked at.
+
+    Args:
+        images: How many there are.
+    """
+    if images < FEW:
+        return Choice(0.2, f"{images} images: a tenth of them would say little; --folds says more")
+    return Choice(0.1, f"{images} images: a tenth of them will do")
+
+
 def _crops(found: Fingerprint) -> Choice:
     count = max(1, -(-EPOCH // max(found.training, 1)))
     if count == 1:
@@ -71,13 +114,16 @@ def _crops(found: Fingerprint) -> Choice:
 
 
 def _normalise(found: Fingerprint) -> Choice:
+    used = f"an image uses {found.used_range:.0%} of the range of {found.dtype}"
+    spread = f"bright images are {found.exposure:.1f} times as bright as dim ones"
     if found.dtype == "uint16" or found.used_range < NARROW:
-        share = f"an image uses {found.used_range:.0%} of the range of {found.dtype}"
-        return Choice("percentile", f"{share}: stretched, all are of one brightness")
-    return Choice("none", f"an image uses {found.used_range:.0%} of the range of {found.dtype}")
+        return Choice("percentile", f"{used}: stretched, all are of one brightness")
+    if found.exposure > SPREAD:
+        return Choice("percentile", f"{spread}: stretched, all are of one brightness")
+    return Choice("none", f"{used}, and {spread}")
 
 
-def _oversample(found: Fingerprint) -> Choice:
+def _oversample(found: Fingerprint, size: object) -> Choice:
     shares = [
         (share, name)
         for share, name in zip(found.shares[1:], found.classes[1:], strict=True)
@@ -86,6 +132,9 @@ def _oversample(found: Fingerprint) -> Choice:
     least, name = min(shares, default=(1.0, ""))
     if least < RARE:
         return Choice(0.33, f"'{name}' has {least:.2%} of the pixels: it is looked for")
+    windows = found.largest[0] * found.largest[1] / float(np.prod(np.array(size, float)))
+    if windows > ROOMY:
+        return Choice(0.33, f"the largest image has room for {windows:.0f} windows: some are empty")
     return Choice(0.0, f"each class has {least:.1%} of the pixels or more")
 
 

@@ -10,9 +10,10 @@ from delineate.data.checking.inspection import Inspection
 from delineate.data.checking.statistics import statistics
 from delineate.data.classes import IGNORE
 from delineate.data.dataset import Dataset
+from delineate.data.records import Sample
 
 # Images of which the masks are looked at for whether a picture has an above and a below.
-LOOKED_AT = 64
+LOOKED_AT, FEWEST = 64, 3
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Fingerprint:
 
     Attributes:
         images: How many there are.
-        training: How many of them may be trained on, where the data has splits of its own.
+        training: How many of them are trained on.
         height: Median of the images' heights, in pixels.
         width: Median of their widths.
         smallest: Smallest (height, width), each side by itself.
@@ -30,11 +31,14 @@ class Fingerprint:
         dtype: "uint8" or "uint16".
         used_range: Share of the type's range between the lowest and the highest value of an image
             in the middle.
+        exposure: How many times brighter the brightest values of a bright image are than those of a
+            dim one (95th and 5th percentile of the images).
         classes: Names, background first.
         shares: Share of the pixels of each class.
         ignored: Share of all pixels that is ignored.
         objects: Whether the data has objects.
-        diameter: Of an object in the middle, in pixels: that of a disc of its area; None: unknown.
+        diameter: Of the object that a pixel in the middle belongs to, in pixels: that of a disc of
+            its area. Half of the foreground lies in larger ones. None: there are no objects.
         smallest_diameter: Likewise of the objects at the 5th percentile.
         objects_per_image: Median.
         touching: Share of the objects that touch another one; None: unknown.
@@ -42,9 +46,7 @@ class Fingerprint:
             first.
         duplicates: Images that have a near-duplicate.
         groups: Patients, slides or videos; None: the data names none.
-        upright: How much the classes at the top of the images differ from those at the bottom: 0,
-            not at all, to 1.
-        own_splits: Which splits the data brings with it.
+        upright: How much the top of the images differs from the bottom: 0, not at all, to 1.
     """
 
     images: int
@@ -56,6 +58,7 @@ class Fingerprint:
     channels: int
     dtype: str
     used_range: float
+    exposure: float
     classes: tuple[str, ...]
     shares: tuple[float, ...]
     ignored: float
@@ -68,7 +71,6 @@ class Fingerprint:
     duplicates: int
     groups: int | None
     upright: float
-    own_splits: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -79,7 +81,7 @@ def fingerprint_of(inspection: Inspection) -> Fingerprint:
     """Return what a plan has to know of a data set that has been read.
 
     Args:
-        inspection: The data set, read once.
+        inspection: The images that may be looked at, each with its split or none.
 
     Raises:
         DataError: Which classes there are is not known.
@@ -87,12 +89,12 @@ def fingerprint_of(inspection: Inspection) -> Fingerprint:
     found, readable = statistics(inspection), inspection.readable
     facts = [look.facts for look in inspection.looks]
     heights, widths = (np.array([fact.size[axis] for fact in facts]) for axis in (0, 1))
+    highest = np.array([max(fact.highest, 1) for fact in facts])
     classes = found["classes"] or []
-    areas = _areas(found["object_sizes"] or [])
-    trained = [record for record in readable.records if record.split in (None, "train")]
+    areas = _areas(inspection)
     return Fingerprint(
         images=len(readable),
-        training=len(trained),
+        training=sum(record.split in (None, "train") for record in readable.records),
         height=int(np.median(heights)),
         width=int(np.median(widths)),
         smallest=(int(heights.min()), int(widths.min())),
@@ -100,57 +102,80 @@ def fingerprint_of(inspection: Inspection) -> Fingerprint:
         channels=readable.channels,
         dtype=str(readable.dtype),
         used_range=_used_range(found["value_ranges"]),
+        exposure=float(np.percentile(highest, 95) / np.percentile(highest, 5)),
         classes=tuple(item["name"] for item in classes),
         shares=tuple(item["share"] for item in classes),
         ignored=found["ignored"] or 0.0,
         objects=all(fact.objects is not None for fact in facts),
-        diameter=_diameter(areas, "median"),
-        smallest_diameter=_diameter(areas, "p5"),
+        diameter=_diameter(_weighted_median(areas)),
+        smallest_diameter=_diameter(float(np.percentile(areas, 5)) if len(areas) else None),
         objects_per_image=(found["objects_per_image"] or {}).get("median", 0.0),
         touching=found["touching"],
         kinds=tuple((item["kind"], item["images"]) for item in found["kinds"]),
         duplicates=found["duplicates"],
         groups=(found["groups"] or {}).get("groups"),
         upright=uprightness(readable),
-        own_splits=tuple(found["splits"] or ()),
     )
 
 
 def uprightness(dataset: Dataset) -> float:
-    """Return by how much the classes at the top of images differ from those at the bottom.
+    """Return by how much the top of images differs from the bottom.
 
-    It is the total variation distance of the shares that the classes have in the upper and in the
-    lower third, over all images together: near 0 for cells, which lie any way, and large for
-    streets, where the sky is above.
+    That is the larger of two differences between the upper and the lower third: of the shares of
+    the classes (their total variation distance) and of the brightness (as a share of the brightest
+    value). Near 0 for cells, which lie any way, and large for streets, where the sky is above. A
+    difference counts only where the images agree: where its mean is twice its standard error.
 
     Args:
         dataset: The images and masks; at most 64 of them are read, evenly spread.
 
     Returns:
-        A value in 0 to 1.
+        A value in 0 to 1; 0 for fewer than three images.
     """
+    if len(dataset) < FEWEST:
+        return 0.0
     count = len(dataset.classes)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(LOOKED_AT, len(dataset))).round())
-    totals = np.zeros((2, count))
-    for index in chosen.astype(int).tolist():
-        mask = dataset[index].mask
-        third = max(1, mask.shape[0] // 3)
-        for row, part in enumerate((mask[:third], mask[-third:])):
-            totals[row] += np.bincount(part[part != IGNORE].ravel(), minlength=count)[:count]
-    shares = totals / np.maximum(totals.sum(axis=1, keepdims=True), 1)
-    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+    differences = np.array([_top_less_bottom(each, count) for each in dataset.evenly(LOOKED_AT)])
+    mean = differences.mean(axis=0)
+    error = differences.std(axis=0, ddof=1) / np.sqrt(len(differences))
+    certain = np.where(np.abs(mean) > 2 * error, mean, 0.0)
+    return float(max(np.abs(certain[:-1]).sum() / 2, abs(certain[-1])))
 
 
-def _areas(sizes: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return percentiles of the area of objects: those of the class with the most objects."""
-    if not sizes:
-        return {}
-    most: dict[str, float] = max(sizes, key=lambda item: item["measured"])["pixels"]
-    return most
+def _top_less_bottom(sample: Sample, count: int) -> np.ndarray:
+    """Return the differences of the classes' shares, and last that of the brightness."""
+    third = max(1, sample.size[0] // 3)
+    rows = []
+    for part in (np.s_[:third], np.s_[-third:]):
+        mask, image = sample.mask[part], sample.image[part]
+        pixels = np.bincount(mask[mask != IGNORE].ravel(), minlength=count)[:count]
+        brightness = image.mean() / max(float(sample.image.max()), 1.0)
+        rows.append([*(pixels / max(pixels.sum(), 1)), brightness])
+    difference: np.ndarray = np.array(rows[0]) - np.array(rows[1])
+    return difference
 
 
-def _diameter(areas: dict[str, float], which: str) -> float | None:
-    return 2 * float(np.sqrt(areas[which] / np.pi)) if which in areas else None
+def _areas(inspection: Inspection) -> np.ndarray:
+    """Return the areas of the objects, or of the parts, of all classes but the background."""
+    values = inspection.readable.encoding.values
+    areas: list[int] = []
+    for look in inspection.looks:
+        for value, found in look.traits.areas.items():
+            if values.get(value, IGNORE) not in (0, IGNORE):
+                areas.extend(found)
+    return np.array(areas, float)
+
+
+def _weighted_median(areas: np.ndarray) -> float | None:
+    """Return the area of the object in which a pixel in the middle lies."""
+    if not len(areas):
+        return None
+    order = np.sort(areas)
+    return float(order[np.searchsorted(np.cumsum(order), order.sum() / 2)])
+
+
+def _diameter(area: float | None) -> float | None:
+    return None if area is None else 2 * float(np.sqrt(area / np.pi))
 
 
 def _used_range(ranges: Sequence[dict[str, Any]]) -> float:

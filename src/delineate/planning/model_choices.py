@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from delineate.catalog import ENCODERS
+from delineate.errors import RecipeError
 from delineate.models.weights.downloads import at_hand
 from delineate.planning.choice import Choice, Choices
 from delineate.planning.fingerprint import Fingerprint
@@ -22,16 +23,25 @@ def model_choices(found: Fingerprint, said: Mapping[str, object]) -> Choices:
         found: What the data set is.
         said: What the user has said already, by "section.key".
     """
-    encoder = said.get("model.encoder") or _encoder(found, said)
-    pretrained = bool(said.get("model.weights")) or encoder != "plain"
-    network = _with_weights(found, str(encoder)) if pretrained else _plain(found)
+    _refuse_weights_of_nothing(said)
+    encoder = str(said.get("model.encoder") or _encoder(found))
+    known = bool(said.get("model.weights")) or at_hand(encoder)
+    network = _plain(found) if encoder == "plain" else _with_weights(encoder, known=known)
+    if said.get("model.decoder", "unet") != "unet":
+        network = {key: value for key, value in network.items() if not key.endswith("_filters")}
     return {**network, **_outputs(found), **_loss(found)}
 
 
-def _encoder(found: Fingerprint, said: Mapping[str, object]) -> str:
+def _refuse_weights_of_nothing(said: Mapping[str, object]) -> None:
+    if said.get("model.weights") and not said.get("model.encoder"):
+        raise RecipeError(
+            f"model.weights = '{said['model.weights']}' does not say of which encoder they are.",
+            hint="Set model.encoder too.",
+        )
+
+
+def _encoder(found: Fingerprint) -> str:
     """Return the encoder: one with weights for scenes, where some are at hand; else a plain one."""
-    if said.get("model.weights"):
-        return PREFERRED[0]
     scenes = len(found.classes) > 2 or (found.diameter or 0.0) > LARGE
     if not scenes or found.channels not in (1, 3):
         return "plain"
@@ -52,11 +62,16 @@ def _plain(found: Fingerprint) -> Choices:
     }
 
 
-def _with_weights(found: Fingerprint, encoder: str) -> Choices:
-    return {
+def _with_weights(encoder: str, *, known: bool) -> Choices:
+    begin = {
         "model.encoder": Choice(encoder, "its pretrained weights are at hand, and it is fast"),
         "model.weights": Choice("imagenet", "fewer images are needed, and less time"),
         "model.statistics": Choice("frozen", "those of ImageNet are better than a few batches'"),
+    }
+    if not known:
+        begin = {"model.weights": Choice("none", f"no weights of {encoder} are at hand")}
+    return {
+        **begin,
         "model.decoder": Choice("unet", "features of all strides joined again"),
         "model.decoder_filters": Choice([192, 96, 48, 32], "the cost lies at high resolution"),
         "model.skip_filters": Choice([96, 48, 24, 16], "as wide as what they are joined to, half"),

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from delineate.data.checking.check import heed_faults
-from delineate.data.checking.inspection import inspect
+from delineate.data.checking.inspection import Inspection, inspect
 from delineate.data.dataset import Dataset
+from delineate.data.splitting.partition import partition
 from delineate.planning.choice import Choice, Choices, reasons_of, values_of
-from delineate.planning.data_choices import data_choices
+from delineate.planning.data_choices import data_choices, validation_choice
 from delineate.planning.fingerprint import Fingerprint, fingerprint_of
 from delineate.planning.model_choices import model_choices
 from delineate.recipe import Recipe
@@ -70,21 +71,36 @@ def plan(
         RecipeError: A setting is unknown or has a bad value.
     """
     # Measuring needs Keras, reading what the data set is does not.
-    from delineate.models.probe import machine
+    from delineate.models.machine import machine, set_up
     from delineate.planning.training_choices import training_choices
 
     begun = time.monotonic()
     said = dict(settings or {})
     if budget is not None:
         said["training.budget"] = budget
-    asked = Recipe().override(said)
+    validation = validation_choice(len(dataset))
+    asked = Recipe().override({"data.validation": validation.value} | said)
     inspection = inspect(dataset, progress)
     heed_faults(inspection, asked.data.check)
-    found = fingerprint_of(inspection)
-    choices: Choices = {**data_choices(found), **model_choices(found, said)}
-    choices |= {key: Choice(value, "as you said") for key, value in said.items()}
-    recipe = Recipe().override(values_of(choices))
-    choices = training_choices(found, recipe, asked.training.budget) | choices
-    recipe = Recipe().override(values_of(choices))
+    found = fingerprint_of(_without_test(inspection, asked))
+    choices: Choices = {"data.validation": validation, **data_choices(found, said)}
+    choices |= model_choices(found, said)
+    told = {key: Choice(value, "as you said") for key, value in said.items()}
+    recipe = Recipe().override(values_of(choices | told))
+    # Threads and determinism have to be those of the training, and stay for good.
+    set_up(asked.runtime)
+    choices |= training_choices(found, recipe, said)
+    recipe = Recipe().override(values_of(choices | told))
     seconds = time.monotonic() - begun
-    return Plan(recipe, reasons_of(choices), found, machine(), seconds)
+    return Plan(recipe, reasons_of(choices | told), found, machine(), seconds)
+
+
+def _without_test(inspection: Inspection, asked: Recipe) -> Inspection:
+    """Return the images that are trained on and validated, each with its split.
+
+    Nothing is chosen by the images of the test, not even the size of a window.
+    """
+    parted = partition(inspection.readable, asked.data, seed=asked.runtime.seed)
+    kept = [index for index, record in enumerate(parted.records) if record.split != "test"]
+    looks = tuple(inspection.looks[index] for index in kept)
+    return replace(inspection, readable=parted.subset(kept), looks=looks)

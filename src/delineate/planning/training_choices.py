@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from delineate.models.machine import device
 from delineate.models.probe import Pace, Trial, pace_of
 from delineate.planning.choice import Choice, Choices
 from delineate.planning.fingerprint import Fingerprint
@@ -12,38 +13,44 @@ from delineate.recipe import Recipe
 USUAL = 30.0
 # A difference below this is chance, and the simpler of two choices stands.
 WORTH = 1.2
-# Pixels of a batch: 16 windows of 128×128, 8 of 256×256.
-BATCH_PIXELS = 2**19
-SMALLEST_BATCH, LARGEST_BATCH = 4, 32
+# Pixels of a batch, 8 windows of 256×256; on a GPU, which a small one would leave idle, more.
+BATCH_PIXELS, ON_GPU = 2**19, 8
+SMALLEST_BATCH, LARGEST_BATCH = 4, 64
+# Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
+FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
+# As many as a recipe may have.
+MOST_EPOCHS = 100_000
 
 
-def training_choices(found: Fingerprint, recipe: Recipe, budget: float | None) -> Choices:
+def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, object]) -> Choices:
     """Return the choices of the sections `[training]`, `[callbacks]`, `[post]` and `[runtime]`.
 
     Args:
         found: What the data set is.
-        recipe: What has been chosen so far: the network and its windows.
-        budget: Minutes; None: nobody has said.
+        recipe: What has been chosen so far: the network and its windows, and what has been said.
+        said: The keys of that, "section.key".
     """
     batch = _batch_size(recipe)
-    paces = _paces(found, recipe, int(str(batch.value)))
+    size = recipe.training.batch_size if "training.batch_size" in said else int(str(batch.value))
+    paces = _paces(found, recipe, size)
     precision = _precision(paces)
-    pace = paces[str(precision.value)]
+    used = recipe.runtime.precision if "runtime.precision" in said else str(precision.value)
+    minutes = recipe.training.budget
     return {
         "training.batch_size": batch,
         "runtime.precision": precision,
-        **_duration(found, recipe, pace, budget),
-        **_optimizer(recipe),
-        **_watching(found),
-        **_post(found),
+        **_duration(found, recipe, paces[used], size, minutes),
+        **_optimizer(),
+        **_watching(),
+        **_post(),
     }
 
 
 def _batch_size(recipe: Recipe) -> Choice:
     height, width = recipe.data.size
-    count = round(BATCH_PIXELS / (height * width))
-    count = min(max(count, SMALLEST_BATCH), LARGEST_BATCH)
-    return Choice(count, f"about {BATCH_PIXELS:,} pixels of {height}×{width} windows in a step")
+    pixels = BATCH_PIXELS * (1 if device() == "cpu" else ON_GPU)
+    count = min(max(round(pixels / (height * width)), SMALLEST_BATCH), LARGEST_BATCH)
+    return Choice(count, f"about {pixels:,} pixels of {height}×{width} windows in a step")
 
 
 def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, Pace]:
@@ -53,6 +60,8 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
         channels=recipe.data.channels or found.channels,
         size=recipe.data.size,
         batch_size=batch_size,
+        fused=recipe.runtime.fused,
+        threads=recipe.runtime.threads,
     )
     return {
         precision: pace_of(replace(trial, precision=precision))
@@ -66,23 +75,37 @@ def _precision(paces: Mapping[str, Pace]) -> Choice:
     return Choice("bfloat16" if half > WORTH * plain else "float32", said)
 
 
-def _duration(found: Fingerprint, recipe: Recipe, pace: Pace, budget: float | None) -> Choices:
-    minutes = budget or USUAL
+def _duration(
+    found: Fingerprint, recipe: Recipe, pace: Pace, batch_size: int, said: float | None
+) -> Choices:
+    minutes = said or USUAL
     windows = max(1, found.training * recipe.data.crops_per_image)
     epochs = max(1, round(60 * minutes * pace.images_per_second / windows))
-    asked = "as asked for" if budget else "nobody said how long: long enough for a good start"
-    fit = (
-        f"about {epochs} fit {minutes:g} minutes at {pace.images_per_second:.1f} images per second"
-    )
-    every = max(1, round(epochs / 12))
-    return {
-        "training.budget": Choice(minutes, asked),
-        "training.epochs": Choice(2 * epochs, f"at most; {fit}, and the budget decides"),
-        "training.validate_every": Choice(every, "some twelve looks at the validation images"),
+    steps = max(1, round(60 * minutes * pace.images_per_second / batch_size))
+    speed = f"{pace.images_per_second:.1f} images per second"
+    fit = f"about {epochs} fit {minutes:g} minutes at {speed}"
+    asked = "as asked for" if said else "nobody said how long: long enough for a good start"
+    average = round(max(0.0, min(LONGEST_AVERAGE, 1 - FORGOTTEN / steps)), 4)
+    why = f"scores better than the last; of some {steps} steps the first are forgotten by the end"
+    chosen = {
+        "training.epochs": Choice(
+            min(2 * epochs, MOST_EPOCHS), f"at most; {fit}, and the budget decides"
+        ),
+        "training.validate_every": Choice(
+            min(max(1, round(epochs / 12)), MOST_EPOCHS),
+            "some twelve looks at the validation images",
+        ),
+        "training.average": Choice(average, why),
     }
+    if recipe.refiner.use != "none":
+        chosen["training.epochs"] = Choice(
+            min(epochs, MOST_EPOCHS), f"{fit}; the refiner's come on top"
+        )
+        return chosen
+    return chosen | {"training.budget": Choice(minutes, asked)}
 
 
-def _optimizer(recipe: Recipe) -> Choices:
+def _optimizer() -> Choices:
     return {
         "training.optimizer": Choice("adamw", "forgives a learning rate that is a little off"),
         "training.learning_rate": Choice(1e-3, "as high as both networks bear with AdamW"),
@@ -90,22 +113,18 @@ def _optimizer(recipe: Recipe) -> Choices:
         "training.warmup": Choice(0.03, "the first steps of Adam know little of the gradients"),
         "training.schedule": Choice("cosine", "down to zero when the time is over"),
         "training.clip_norm": Choice(1.0, "one odd batch cannot undo the others"),
-        "training.average": Choice(0.998, "the mean of some 500 steps scores better than the last"),
     }
 
 
-def _watching(found: Fingerprint) -> Choices:
+def _watching() -> Choices:
     scores = ["mean_iou", "accuracy", "dice"]
     return {
         "training.metrics": Choice(scores, "followed while training"),
-        "callbacks.best": Choice(
-            "last", "the validation images choose no epoch: it is by the time"
-        ),
+        "callbacks.best": Choice("last", "the newest: validation images choose no epoch"),
         "callbacks.early_stopping": Choice("none", "the learning rate falls to zero by the end"),
     }
 
 
-def _post(found: Fingerprint) -> Choices:
-    return {
-        "post.tune": Choice(True, "averaging, thresholds and objects, by the validation images")
-    }
+def _post() -> Choices:
+    why = "averaging, thresholds and how objects are told apart, by the validation images"
+    return {"post.tune": Choice(True, why)}

@@ -44,17 +44,26 @@ def averaged(
     if len(turns) == 1 and not scales:
         return predict(image)
     size = image.shape[0], image.shape[1]
-    found = []
+    found = np.zeros(0, np.float32)
     for scale in (1.0, *scales):
-        sized = _scaled(image, scale)
-        of_scale = _mean([_undone(turn, predict(turn.apply(sized))) for turn in turns])
-        found.append(of_scale if scale == 1 else resize_probabilities(of_scale, size))
-    return _mean(found)
+        of_scale = _turned(_scaled(image, scale), predict, turns)
+        of_scale = of_scale if scale == 1 else resize_probabilities(of_scale, size)
+        found = found + of_scale if found.size else of_scale
+    found /= np.float32(1 + len(scales))
+    return found
 
 
-def _mean(found: Sequence[np.ndarray]) -> np.ndarray:
-    mean: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
-    return mean
+def _turned(image: np.ndarray, predict: Predict, turns: Sequence[Turn]) -> np.ndarray:
+    """Return the mean over the ways to lay the image down; one prediction is kept at a time."""
+    total = np.zeros(0, np.float32)
+    for turn in turns:
+        found = _undone(turn, predict(turn.apply(image)))
+        if total.size:
+            total += found
+        else:
+            total = np.array(found, np.float32)
+    total /= np.float32(len(turns))
+    return total
 
 
 def _scaled(image: np.ndarray, scale: float) -> np.ndarray:

@@ -8,47 +8,62 @@ import numpy as np
 
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import adapt_channels
+from delineate.data.records import Sample
 from delineate.evaluation.tally import score_image
-from delineate.evaluation.tune import MOST, ways_of
+from delineate.evaluation.tune import MOST, TRIALS, ways_of
 from delineate.prediction.averaging import WAYS
-from delineate.prediction.predictor import Predictor, finish
+from delineate.prediction.predictor import finish
 from delineate.recipe import Recipe
+from delineate.training.parts import Parts
+from delineate.training.steppers import Stepper
 
-# Settings that a search tries, at the most, and seconds for drawings and the page.
-TRIALS = 50
+# Seconds for drawings and the page.
 DRAWING = 10.0
 
 
-def seconds_afterwards(predictor: Predictor, part: Dataset, recipe: Recipe) -> float:
-    """Return about how many seconds search and report take for the validation images.
+def seconds_afterwards(parts: Parts, stepper: Stepper, recipe: Recipe) -> float:
+    """Return about how many seconds the last validation, the search and the report will take.
 
-    One image of a middling size is predicted and scored, twice, since the first time compiles.
+    One batch is validated and one image of a middling size is predicted and scored, each twice,
+    since the first time compiles.
 
     Args:
-        predictor: Of the present weights.
-        part: The validation images.
+        parts: What is trained with what.
+        stepper: What moves the weights.
         recipe: Whether settings are searched, and whether there is a report.
     """
-    facts = part.facts
-    middle = median([fact.size[0] * fact.size[1] for fact in facts])
-    nearest = min(facts, key=lambda fact: abs(fact.size[0] * fact.size[1] - middle))
-    sample = part[facts.index(nearest)]
+    total = _validating(parts, stepper)
+    part = parts.dataset.split(parts.reported)
+    predictor, sample = parts.predictor(), _middling(part)
     image = adapt_channels(sample.image, predictor.card.channels, sample.name)
-    compiling = _timed(lambda: predictor.raw(image))
-    running = _timed(lambda: predictor.raw(image))
+    compiling, running = (_timed(lambda: predictor.raw(image)) for _ in range(2))
     raw = predictor.raw(image).astype(np.float32)
     count = len(predictor.card.classes)
-    deciding = _timed(lambda: finish(raw, predictor.card).instances)
     scoring = _timed(lambda: score_image(sample, finish(raw, predictor.card), classes=count))
-    sizes = len({fact.size for fact in facts})
-    ways = [len(WAYS[way]) for way in ways_of(recipe.augment)]
-    total = sizes * max(0.0, compiling - running)
-    if recipe.post.tune:
+    ways = [len(WAYS[way]) for way in ways_of(predictor.card.post, recipe.augment)]
+    searched = recipe.post.tune and parts.validation is not None
+    if searched:
         looked_at = min(len(part), MOST)
-        total += looked_at * (sum(ways) * running + TRIALS * (deciding + scoring) / 2)
+        total += looked_at * (sum(ways) * running + TRIALS * scoring / 2)
     if recipe.evaluation.report:
-        total += len(part) * ((max(ways) if recipe.post.tune else 1) * running + scoring) + DRAWING
-    return total
+        total += len(part) * ((max(ways) if searched else 1) * running + scoring) + DRAWING
+    sizes = len({fact.size for fact in part.facts})
+    return total + sizes * max(0.0, compiling - running)
+
+
+def _validating(parts: Parts, stepper: Stepper) -> float:
+    if parts.validation is None:
+        return 0.0
+    images, masks = parts.validation.batch(0, 0)
+    _, running = (_timed(lambda: stepper.test(images, masks)) for _ in range(2))
+    return running * parts.validation.steps
+
+
+def _middling(part: Dataset) -> Sample:
+    """Return the image whose area is nearest to the median."""
+    areas = [fact.size[0] * fact.size[1] for fact in part.facts]
+    middle = median(areas)
+    return part[min(range(len(areas)), key=lambda index: abs(areas[index] - middle))]
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -10,12 +10,12 @@ from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import describe_splits, partition, partition_as
 from delineate.errors import RunError
 from delineate.files import write_whole
+from delineate.models.machine import environment
 from delineate.models.weights import weights_path
 from delineate.planning.plan import Plan, plan
 from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run, next_folder
-from delineate.training.devices import environment
 from delineate.training.refusing import refuse_lost_weights, refuse_settings
 
 Reading = Callable[[int, int], None]
@@ -38,11 +38,11 @@ def settled(
         recipe = plan(dataset, progress=progress)
     if isinstance(recipe, Plan):
         refuse_settings(recipe.recipe)
-        return recipe.recipe, recipe.reasons
+        return _with_whole_path(recipe.recipe), recipe.reasons
     refuse_settings(recipe)
     if recipe.data.check != "none":
         heed_faults(inspect(dataset, progress, recipe=recipe), recipe.data.check)
-    return recipe, {}
+    return _with_whole_path(recipe), {}
 
 
 def existing(to: str | Path | None) -> Run:
@@ -67,8 +67,8 @@ def fresh(dataset: Dataset, to: str | Path | None) -> Run:
     return run
 
 
-def fixed(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> tuple[Recipe, Dataset]:
-    """Return the recipe to be kept and the data set with its splits; nothing is written yet.
+def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Dataset:
+    """Return the data set with its splits; nothing is written yet.
 
     Args:
         dataset: The images and masks.
@@ -82,8 +82,8 @@ def fixed(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> tuple[
     """
     if resume:
         refuse_lost_weights(run, recipe)
-        return recipe, partition_as(dataset, run.read_json(run.dataset))
-    return _with_whole_path(recipe), partition(dataset, recipe.data, seed=recipe.runtime.seed)
+        return partition_as(dataset, run.read_json(run.dataset))
+    return partition(dataset, recipe.data, seed=recipe.runtime.seed)
 
 
 def describe(

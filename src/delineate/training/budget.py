@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         steps: Steps in all, as now decided.
-        reserve: Seconds that what comes after the last step will take.
+        reserve: Seconds that what comes after the last step will take; None: not known yet.
 
     Args:
         seconds: All the time that there is.
@@ -38,7 +38,8 @@ class Budget:
         begun: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.steps, self.reserve = most, 0.0
+        self.steps = most
+        self.reserve: float | None = None
         self._seconds, self._most = seconds, most
         self._begun, self._clock = begun, clock
         self._before = 0.0
@@ -83,7 +84,7 @@ class Budget:
         if self._mark is None or done <= self._mark[0]:
             return False
         pace = (self._clock() - self._mark[1]) / (done - self._mark[0])
-        left = max(0.0, self._seconds - self.spent - self.reserve)
+        left = max(0.0, self._seconds - self.spent - (self.reserve or 0.0))
         # A step at the least, so that there is an end of an epoch.
         steps = min(at_most, max(done + 1, done + int(left / pace)))
         if abs(steps - self.steps) <= WORTH * self.steps and steps > done + 1:

@@ -10,7 +10,7 @@ from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training.callbacks import NEWEST, EarlyStopping, KeepBest, ReduceOnPlateau, Watched
 from delineate.training.parts import Parts
-from delineate.training.recorders import Journal, Pictures, evenly
+from delineate.training.recorders import Journal, Pictures
 from delineate.training.tensorboard import TensorBoard
 
 
@@ -46,7 +46,7 @@ def chosen_callbacks(
         stopping = watched("early_stopping", settings.early_stopping)
         chosen.append(EarlyStopping(stopping, settings.early_stopping_patience))
     if settings.pictures and parts.validation:
-        samples = evenly(parts.dataset.split("validation"), settings.pictures)
+        samples = parts.dataset.split("validation").evenly(settings.pictures)
         chosen.append(Pictures(run, samples, parts.predictor))
     chosen.append(Journal(run))
     if settings.tensorboard:

@@ -1,7 +1,8 @@
 """Trainings that hold out one fold after the other, and the one bundle that they make together."""
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from delineate.bundle import Bundle, Card, Member
 from delineate.data.dataset import Dataset
-from delineate.data.splitting.partition import partition_folds
+from delineate.data.splitting.partition import partition_as, partition_folds
 from delineate.evaluation.evaluate import evaluate
-from delineate.evaluation.tune import Tuning, outputs_of, search, some_of, ways_of
+from delineate.evaluation.tune import MOST, Tuning, outputs_of, search, some_of, ways_of
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run
-from delineate.training.beginning import describe
+
+ENDED = "ended"
+# Share of a budget for what comes after all folds, and the minutes of a fold at the least.
+AFTER, LEAST = 0.05, 0.1
 
 
 class TrainFold(Protocol):
@@ -26,41 +30,60 @@ class TrainFold(Protocol):
         ...
 
 
-def train_folds(
-    dataset: Dataset, recipe: Recipe, run: Run, train: TrainFold, *, resume: bool
-) -> Run:
-    """Train each fold in a folder of its own, join the best bundles to one, and return the run.
-
-    A fold that has ended is not trained again, and one that was interrupted goes on. Settings are
-    searched, if the recipe asks for it, on all folds together, each image predicted by the network
-    that has not seen it. The members of the bundle have seen all images but those of the test.
+def whole_run(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """Return the images of a run of folds: all that are trained on, and those of the test.
 
     Args:
         dataset: The images and masks.
-        recipe: All settings; a budget is shared out evenly.
-        run: Where it all goes.
-        train: Trains one fold.
-        resume: Whether the run exists already.
+        recipe: All settings.
 
     Raises:
         DataError: There are too few images for so many folds.
     """
-    count, seed = recipe.training.folds, recipe.runtime.seed
-    parts = partition_folds(dataset, recipe.data, folds=count, seed=seed)
-    own = _recipe_of_fold(recipe)
-    if not resume:
-        describe(Run.create(run.folder), _as_trained_on(parts[0]), recipe)
-    runs = []
-    for number, part in enumerate(parts, 1):
-        fold = run.fold(number)
-        begun = fold.recipe.is_file()
-        if not _has_ended(fold):
-            train(part, own, to=fold.folder, resume=begun)
-        runs.append(fold)
+    return _as_trained_on(_folds_of(dataset, recipe)[0])
+
+
+def train_folds(
+    dataset: Dataset, recipe: Recipe, run: Run, train: TrainFold, *, begun: float
+) -> Run:
+    """Train each fold in a folder of its own, join the best bundles to one, and return the run.
+
+    A fold that has ended is not trained again, one that was interrupted goes on, and one that came
+    to nothing begins anew. Settings are searched, if the recipe asks for it, on all folds together,
+    each image predicted by the network that has not seen it. The members of the bundle have seen
+    all images but those of the test.
+
+    Args:
+        dataset: The images and masks.
+        recipe: All settings; the time of a budget that is left is shared out before each fold.
+        run: Where it all goes; its folder and its description exist.
+        train: Trains one fold.
+        begun: When the command began, by ``time.monotonic``.
+
+    Raises:
+        DataError: There are too few images for so many folds.
+        RunError: The data is not what the run was begun with.
+    """
+    if any(event["event"] == ENDED for event in run.events()):
+        return run
+    parts = _folds_of(dataset, recipe)
+    partition_as(_as_trained_on(parts[0]), run.read_json(run.dataset))
+    runs = [run.fold(number) for number in range(1, len(parts) + 1)]
+    before = sum(_seconds_of(fold) for fold in runs)
+    for number, (fold, part) in enumerate(zip(runs, parts, strict=True)):
+        if _has_ended(fold):
+            continue
+        resumed = any(fold.last.glob("*.npz"))
+        if not resumed:
+            shutil.rmtree(fold.folder, ignore_errors=True)
+        spent = before + time.monotonic() - begun
+        own = _recipe_of_fold(recipe, spent / 60, len(runs) - number)
+        train(part, own, to=fold.folder, resume=resumed)
     found = _tuned(runs, parts, recipe) if recipe.post.tune else None
     join(runs, run, found)
     if recipe.evaluation.report and "test" in parts[0].splits:
         evaluate(run, dataset, split="test")
+    run.write_events([*run.events(), {"event": ENDED, "time": round(time.time(), 3)}])
     return run
 
 
@@ -88,9 +111,17 @@ def join(runs: Sequence[Run], run: Run, found: Tuning | None) -> Bundle:
     return Bundle.save(run.best, bundles[0].card.model_copy(update=changes), write)
 
 
-def _recipe_of_fold(recipe: Recipe) -> Recipe:
-    settings = recipe.training
-    budget = settings.budget and settings.budget / settings.folds
+def _folds_of(dataset: Dataset, recipe: Recipe) -> list[Dataset]:
+    return partition_folds(
+        dataset, recipe.data, folds=recipe.training.folds, seed=recipe.runtime.seed
+    )
+
+
+def _recipe_of_fold(recipe: Recipe, spent: float, left: int) -> Recipe:
+    """Return the recipe of a fold, with its share of the minutes that are left."""
+    budget = recipe.training.budget
+    if budget is not None:
+        budget = max(LEAST, (budget * (1 - AFTER) - spent) / left)
     return recipe.override(
         {
             "training.folds": 1,
@@ -102,33 +133,39 @@ def _recipe_of_fold(recipe: Recipe) -> Recipe:
     )
 
 
+def _seconds_of(fold: Run) -> float:
+    """Return what the epochs of a fold have taken so far."""
+    return sum(row.get("seconds", 0.0) for row in fold.rows)
+
+
 def _has_ended(fold: Run) -> bool:
-    return any(event["event"] == "ended" for event in fold.events())
+    return any(event["event"] == ENDED for event in fold.events())
 
 
 def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe) -> Tuning:
     """Return the settings that are best for images that each network has not seen."""
-    ways = ways_of(recipe.augment)
-    outputs: dict[str, list[np.ndarray]] = {way: [] for way in ways}
-    held: list[str] = []
-    for run, part in zip(runs, parts, strict=True):
-        own = some_of(part.split("validation"))
-        held += [record.name for record in own.records]
-        for way, found in outputs_of(Predictor.open(run), own, ways).items():
-            outputs[way] += found
-    whole = parts[0]
-    places = {record.name: index for index, record in enumerate(whole.records)}
-    seen = whole.subset([places[name] for name in held])
-    return search(Bundle.open(runs[0].best).card, seen, outputs)
+    predictors = [Predictor.open(run) for run in runs]
+    card = predictors[0].card
+    held = [part.split("validation") for part in parts]
+    held = [some_of(part, card, max(1, MOST // len(parts))) for part in held]
+    places = {record.name: index for index, record in enumerate(parts[0].records)}
+    seen = parts[0].subset([places[each.name] for part in held for each in part.records])
+
+    def said() -> Iterator[tuple[str, list[np.ndarray]]]:
+        for way in ways_of(card.post, recipe.augment):
+            pairs = zip(predictors, held, strict=True)
+            yield way, [output for each, part in pairs for output in outputs_of(each, part, way)]
+
+    return search(card, seen, said())
 
 
 def _mean_scores(cards: Sequence[Card]) -> dict[str, float | None]:
     keys = [key for key in cards[0].scores if all(key in card.scores for card in cards)]
     rows = {key: [card.scores[key] for card in cards] for key in keys}
     return {
-        key: float(np.mean([value for value in row if value is not None]))
+        key: float(np.mean([value or 0.0 for value in row]))
         for key, row in rows.items()
-        if all(value is not None for value in row)
+        if None not in row
     }
 
 

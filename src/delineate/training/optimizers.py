@@ -52,8 +52,11 @@ def _single(settings: Training, name: str) -> keras.Optimizer:
     if settings.accumulate > 1:
         options["gradient_accumulation_steps"] = settings.accumulate
     if settings.average:
-        options |= {"use_ema": True, "ema_momentum": settings.average}
+        # Keras averages after each batch, also after one whose gradient is only kept.
+        kept = settings.average ** (1 / settings.accumulate)
+        options |= {"use_ema": True, "ema_momentum": kept}
     try:
+        keras.optimizers.get(settings.optimizer)
         made = keras.optimizers.get({"class_name": settings.optimizer, "config": options})
     except (ValueError, TypeError) as error:
         raise RecipeError(

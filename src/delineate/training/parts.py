@@ -1,5 +1,6 @@
 """From a dataset and a recipe to all that a training consists of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -11,17 +12,17 @@ from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows, ValidationWindows, require_channels
 from delineate.data.splitting.kinds import kinds
-from delineate.errors import DataError
+from delineate.errors import DataError, RecipeError
 from delineate.metrics import Scores
 from delineate.models.build import build_network, stride_of
 from delineate.models.fast import exchange_kernels
+from delineate.models.machine import versions
 from delineate.models.network import Network
 from delineate.models.pairing import works_at_one_size
 from delineate.normalisation import require_fitting
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
 from delineate.recipe import Recipe, object_targets_of
-from delineate.training.devices import versions
 from delineate.training.loss import make_loss
 from delineate.training.optimizers import make_optimizer
 
@@ -56,6 +57,11 @@ class Parts:
         """The same layers up to the logits, compiled: what is stepped."""
         return self.network.trainer
 
+    @property
+    def reported(self) -> str:
+        """The part that is scored when the training has ended."""
+        return "validation" if self.validation else "train"
+
     def predictor(self) -> Predictor:
         """Return a predictor of the present weights."""
         return Predictor(self.card, [KerasRuntime(self.model)])
@@ -78,6 +84,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     for record, facts in zip(dataset.records, dataset.facts, strict=True):
         require_channels(facts.channels, channels, record.name)
     _require_objects(dataset, recipe)
+    _require_classes(recipe.post.largest_only, dataset.classes)
     # Before the network, whose weights may have to be downloaded: it may be refused.
     loss = make_loss(recipe.loss, dataset.split("train"), output=recipe.model.output)
     scale = recipe.model.input_scale or 1 / np.iinfo(dataset.dtype).max
@@ -206,6 +213,15 @@ def _kinds(dataset: Dataset) -> tuple[int, ...]:
     """Return the kind of picture that each sample is."""
     looks = [dataset.look(index).fingerprint for index in range(len(dataset))]
     return tuple(kinds(looks))
+
+
+def _require_classes(ids: Sequence[int], classes: Sequence[str]) -> None:
+    unknown = [number for number in ids if number >= len(classes)]
+    if unknown:
+        raise RecipeError(
+            f"post.largest_only names the class {unknown[0]}, and there are {len(classes)}.",
+            hint=f"Name ids from 1 to {len(classes) - 1}.",
+        )
 
 
 def _require_objects(dataset: Dataset, recipe: Recipe) -> None:

@@ -1,11 +1,10 @@
 """What is written down after each epoch: the journal, the curves, the pictures."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from delineate.data.dataset import Dataset
 from delineate.evaluation.curves import draw_curves
@@ -75,10 +74,3 @@ class Pictures(keras.callbacks.Callback):
         rows = [triptych(predictor, self.dataset, index) for index in range(len(self.dataset))]
         path = self.run.pictures / f"epoch{epoch + 1:04d}.png"
         write_whole(path, triptychs(rows, predictor.card.colours))
-
-
-def evenly(dataset: Dataset, count: int) -> Dataset:
-    """Return up to ``count`` samples, evenly spread."""
-    count = min(count, len(dataset))
-    chosen: Sequence[int] = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
-    return dataset.subset(chosen)

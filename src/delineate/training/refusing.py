@@ -7,7 +7,8 @@ from delineate.models.pairing import refuse_pairing
 from delineate.models.trial import try_decoder
 from delineate.models.weights import weights_path
 from delineate.models.weights.downloads import BY_NAME, published
-from delineate.recipe import Recipe
+from delineate.prediction.separation import NEEDED
+from delineate.recipe import Recipe, object_targets_of
 from delineate.runs import Run
 from delineate.training.optimizers import make_optimizer
 from delineate.training.tensorboard import event_writer
@@ -47,6 +48,20 @@ def _refuse_misfits(recipe: Recipe) -> None:
             f"model.objects = {recipe.model.objects} does not go with refiner.use = "
             f"{recipe.refiner.use}: a refiner corrects classes only.",
             hint="Set refiner.use=none, or model.objects=none.",
+        )
+    if refined and recipe.training.folds > 1:
+        raise RecipeError(
+            f"training.folds = {recipe.training.folds} does not go with refiner.use = "
+            f"{recipe.refiner.use}: each fold would decide for itself whether to keep one.",
+            hint="Set refiner.use=none, or training.folds=1.",
+        )
+    said = object_targets_of(recipe.model)
+    missing = [name for name in NEEDED[recipe.post.objects_by or "connected"] if name not in said]
+    if missing:
+        raise RecipeError(
+            f"post.objects_by = {recipe.post.objects_by} needs the {missing[0]} of objects, of "
+            f"which model.objects = {recipe.model.objects} says nothing.",
+            hint="Set model.objects=both, or leave post.objects_by unset.",
         )
     if recipe.data.oversample and recipe.data.fit == "resize":
         raise RecipeError(

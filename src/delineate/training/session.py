@@ -144,6 +144,10 @@ class Session:
             item.set_state(point.states[name])
         self.tally.set_state(point.states[TALLY])
         self.journal.events = [dict(event) for event in point.events]
+        written = self.run.events()
+        if self.finished and len(written) >= len(self.journal.events):
+            # What came after the last step, such as a search, is in the journal only.
+            self.journal.events = written
         self._seconds = point.seconds
         recover(self.run.best)
         self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from delineate.metrics import Scores
+from delineate.training.checkpoint import restore, values_of
 from delineate.training.optimizers import set_learning_rate
 
 Losses = dict[str, float]
@@ -44,7 +45,8 @@ class Stepper(Protocol):
 
         Args:
             images: float32 (batch, height, width, channels), values as stored.
-            masks: int32 (batch, height, width), 255 = ignore.
+            masks: int32 (batch, height, width), 255 = ignore; or (batch, height, width, 1 +
+                targets) where objects are learnt too.
         """
         ...
 
@@ -121,10 +123,11 @@ class PlainStepper:
             # Nothing has been averaged yet.
             yield
             return
-        stepped = [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
+        stepped = values_of(weights)
         self.model.optimizer.finalize_variable_values(weights)
+        # As copies: on JAX a weight that is shown is given away, and the average with it.
+        restore(weights, values_of(weights))
         try:
             yield
         finally:
-            for weight, value in zip(weights, stepped, strict=True):
-                weight.assign(value)
+            restore(weights, stepped)

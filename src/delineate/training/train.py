@@ -17,18 +17,18 @@ from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tune import tune
 from delineate.files import write_whole
+from delineate.models.machine import set_up
 from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
 from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training.afterwards import seconds_afterwards
-from delineate.training.beginning import Reading, describe, existing, fixed, fresh, settled
+from delineate.training.beginning import Reading, describe, existing, fresh, settled, split
 from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
-from delineate.training.devices import set_up
 from delineate.training.feeding import feed
 from delineate.training.first_batch import draw_first_batch
-from delineate.training.folds import train_folds
+from delineate.training.folds import train_folds, whole_run
 from delineate.training.interrupt import StopRequest
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session
@@ -53,6 +53,9 @@ def train(
 
     Ctrl-C (SIGINT) and SIGTERM end it between two steps with everything saved; with ``resume`` it
     then goes on, and on a CPU ends with the weights of the uninterrupted training, bit for bit.
+
+    With a budget, how many steps there are depends on the clock; what is resumed after that was
+    decided is exact. With folds, each is a training of its own, and the same callbacks act in all.
 
     Args:
         dataset: The images and masks.
@@ -81,8 +84,10 @@ def train(
         chosen, reasons = settled(dataset, recipe, progress)
     if chosen.training.folds > 1:
         one = partial(train, callbacks=callbacks, watch=watch, download=download)
-        return train_folds(dataset, chosen, run, one, resume=resume)
-    chosen, dataset = fixed(dataset, chosen, run, resume=resume)
+        if not resume:
+            describe(Run.create(run.folder), whole_run(dataset, chosen), chosen, reasons)
+        return train_folds(dataset, chosen, run, one, begun=begun)
+    dataset = split(dataset, chosen, run, resume=resume)
     have_weights(chosen.model, download)
     set_up(chosen.runtime)
     parts = assemble(dataset, chosen)
@@ -96,10 +101,9 @@ def train(
             write_whole(run.batch, sheet)
         _train_all(session, refiner, watch)
         _tune(session)
+        if chosen.evaluation.report and run.best.is_dir() and not run.report.is_file():
+            evaluate(run, dataset, split=parts.reported)
         session.journal.note_once("ended")
-    if chosen.evaluation.report and run.best.is_dir() and not run.report.is_file():
-        split = "validation" if parts.validation else "train"
-        evaluate(run, dataset, split=split)
     return run
 
 
@@ -147,15 +151,6 @@ def _budget(parts: Parts, recipe: Recipe, begun: float) -> Budget | None:
     return Budget(60 * settings.budget, most=most, begun=begun)
 
 
-def _leave_time(session: Session) -> None:
-    """Tell the budget, once, how long search and report will take."""
-    budget, part = session.budget, session.parts.dataset.splits.get("validation")
-    if budget is None or part is None or budget.reserve:
-        return
-    with session.stepper.shown():
-        budget.reserve = seconds_afterwards(session.parts.predictor(), part, session.recipe)
-
-
 def _tune(session: Session) -> None:
     """Search the settings of the best bundle on the validation images, if that is asked for."""
     run, recipe, parts = session.run, session.recipe, session.parts
@@ -194,11 +189,12 @@ def _run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | N
         raise KeyboardInterrupt
     for session in sessions:
         session.callbacks.on_train_begin()
+    if leader.budget and leader.budget.reserve is None and not leader.finished:
+        leader.budget.reserve = seconds_afterwards(leader.parts, leader.stepper, leader.recipe)
     while leader.done < leader.all_steps and not leader.finished:
         if leader.budget and leader.budget.begin_epoch(leader.done):
             leader.journal.note("budget", steps=leader.all_steps)
         _run_epoch(sessions, stop, watch)
-        _leave_time(leader)
         finished = leader.stepper.model.stop_training or leader.done >= leader.all_steps
         for session in sessions:
             session.finished = finished
@@ -220,8 +216,8 @@ def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         "seconds": round(pace.seconds, 3),
         "images_per_second": round(pace.images_per_second, 2),
     }
-    for session in sessions:
-        with session.stepper.shown():
+    with leader.stepper.shown():
+        for session in sessions:
             logs = session.tally.scores() | _validate(session) | speed
             logs["learning_rate"] = float(session.learning_rate())
             if watch:

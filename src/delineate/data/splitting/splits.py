@@ -15,6 +15,9 @@ from delineate.errors import DataError
 
 _SPLITS = ("train", "validation", "test")
 _MORE = "give more images"
+# What is wanted, and how to want less.
+SPLITS_WANTED = "splits", "Lower the share of validation or test to 0"
+FOLDS_WANTED = "folds", "Lower training.folds"
 _LOOSENING = {
     "near_duplicates": "set data.near_duplicates to 'ignore' if they may be parted",
     "groups": "form more and smaller groups",
@@ -83,7 +86,8 @@ def assign_splits(
     _refuse_bad_shares(validation, test)
     shares = np.array([1 - validation - test, validation, test])
     how = Separation(near_duplicates, kinds, seed)
-    return [_SPLITS[number] for number in _parts(fingerprints, shares, groups, how)]
+    numbers = _parts(fingerprints, shares, groups, how, SPLITS_WANTED)
+    return [_SPLITS[number] for number in numbers]
 
 
 def assign_folds(
@@ -112,14 +116,15 @@ def assign_folds(
         DataError: There are fewer units than folds, or a wrong number of groups.
     """
     how = Separation(near_duplicates, kinds, seed)
-    return _parts(fingerprints, np.full(folds, 1 / folds), groups, how)
+    return _parts(fingerprints, np.full(folds, 1 / folds), groups, how, FOLDS_WANTED)
 
 
 def _parts(
     fingerprints: Sequence[Fingerprint],
     shares: NDArray[np.float64],
     groups: Sequence[str | None] | None,
-    how: "Separation",
+    how: Separation,
+    wanted: tuple[str, str],
 ) -> list[int]:
     """Return for each picture which of the parts with some shares it is in."""
     if groups is not None and len(groups) != len(fingerprints):
@@ -140,7 +145,7 @@ def _parts(
         _connect(labels, together)
     rng = np.random.default_rng(how.seed)
     units = _shuffled(labels, fingerprints, groups, rng)
-    _refuse_too_few(len(units), int(np.count_nonzero(shares)), ties)
+    _refuse_too_few(len(units), int(np.count_nonzero(shares)), ties, wanted)
     strata = _strata(units, kind) if how.kinds == "balance" else [units]
     placed = _place(strata, shares, rng)
     _fill_empty(placed, shares)
@@ -155,14 +160,16 @@ def _refuse_bad_shares(validation: float, test: float) -> None:
         )
 
 
-def _refuse_too_few(units: int, wanted: int, ties: Mapping[str, list[Unit]]) -> None:
-    if units < wanted:
+def _refuse_too_few(
+    units: int, count: int, ties: Mapping[str, list[Unit]], wanted: tuple[str, str]
+) -> None:
+    if units < count:
+        noun, first = wanted
         formed = "1 unit" if units == 1 else f"{units} units"
         ways = [_LOOSENING[name] for name, tied in ties.items() if any(len(t) > 1 for t in tied)]
         raise DataError(
-            f"The images form {formed} that may be separated, and {wanted} splits are wanted.",
-            hint=", or ".join(["Lower the share of validation or test to 0", *(ways or [_MORE])])
-            + ".",
+            f"The images form {formed} that may be separated, and {count} {noun} are wanted.",
+            hint=", or ".join([first, *(ways or [_MORE])]) + ".",
         )
 
 

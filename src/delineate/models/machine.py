@@ -1,9 +1,10 @@
-"""The machine's side of a training: threads, determinism, seeds, versions."""
+"""The machine: what it is, and threads, determinism and seeds set on it."""
 
 import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -26,10 +27,33 @@ def set_up(runtime: Runtime) -> None:
         _set_up_torch(runtime)
 
 
+def machine() -> dict[str, Any]:
+    """Return what the speed of a training depends on, plain values: processor, device, versions."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "memory_gib": _memory_gib(),
+        "device": device(),
+        "backend": keras.backend.backend(),
+        "versions": versions(),
+    }
+
+
+def device() -> str:
+    """Return the kind of the device that computes, such as "cpu" or "gpu"."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return "gpu" if torch.cuda.is_available() else "cpu"
+    kinds = {name.partition(":")[0].lower() for name in keras.distribution.list_devices()}
+    return min(kinds - {"cpu"}, default="cpu")
+
+
 def environment() -> dict[str, Any]:
     """Return the versions, the machine and the command, plain values for JSON."""
     return {
         "backend": keras.backend.backend(),
+        "device": device(),
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -68,3 +92,20 @@ def _set_up_torch(runtime: Runtime) -> None:
     torch.use_deterministic_algorithms(runtime.deterministic)
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def _memory_gib() -> float | None:
+    try:
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    return round(pages * size / 2**30, 1)
