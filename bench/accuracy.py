@@ -153,8 +153,9 @@ def _drive(dataset: Any, drive: object) -> Any:
 def _kind(dataset: Any, kind: object) -> Any:
     """Return the data with all images of one kind of picture as the test part."""
     from delineate.data.splitting.kinds import kinds
+    from delineate.data.splitting.prints import fingerprints_of
 
-    found = kinds([dataset.look(index).fingerprint for index in range(len(dataset))])
+    found = kinds(fingerprints_of(dataset))
     numbers = dict(zip((record.name for record in dataset.records), found, strict=True))
     whole = _all(dataset, None)
     rest = {"train": "train", "test": "train", "validation": "validation"}

@@ -44,7 +44,7 @@ class Windows(Protocol):
         """
         ...
 
-    def name(self, index: int) -> str:
+    def name(self, epoch: int, index: int) -> str:
         """Return the name of the sample that a window is of."""
         ...
 
@@ -128,9 +128,10 @@ class TrainingWindows:
         image = alter_intensity(image, self.augment, rng)
         return image, with_objects(mask, instances, self.targets)
 
-    def name(self, index: int) -> str:
-        """Return the name of the sample that a window is of, where it is not drawn by class."""
-        return self.dataset.records[index % len(self.dataset)].name
+    def name(self, epoch: int, index: int) -> str:
+        """Return the name of the sample that a window is of."""
+        rng = np.random.default_rng([self.seed, epoch, index])
+        return self.dataset.records[self._place(index % len(self.dataset), rng)[0]].name
 
     def _place(self, number: int, rng: np.random.Generator) -> tuple[int, int | None]:
         """Return the image of a window, and the class around a pixel of which it is laid, or None.
@@ -223,7 +224,7 @@ class ValidationWindows:
             mask, instances, self.targets
         )
 
-    def name(self, index: int) -> str:
+    def name(self, epoch: int, index: int) -> str:
         """Return the name of the sample that a window is of."""
         return self.dataset.records[self._places[index][0]].name
 

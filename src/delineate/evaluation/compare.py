@@ -161,8 +161,8 @@ def comparison_findings(compared: dict[str, Any], split: str) -> tuple[Finding, 
         found = Finding(
             "compared-on-validation",
             "note",
-            f"The best epoch of {run} was chosen by {chosen:,} of these images, so the comparison "
-            "flatters it a little.",
+            f"Settings of {run}, such as its best epoch, were chosen by {chosen:,} of these "
+            "images, so the comparison flatters it a little.",
             "Train both on the same split.",
         )
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate.bundle import Card
 from delineate.data.dataset import Dataset
 from delineate.evaluation.compare import comparison_findings, comparison_section
 from delineate.evaluation.curves import draw_curves
@@ -20,7 +21,7 @@ from delineate.evaluation.kinds import kind_section
 from delineate.evaluation.review import Review, review_sections
 from delineate.evaluation.tally import Scored
 from delineate.evaluation.wording import OBJECTS, SCORES
-from delineate.prediction.predictor import Predictor
+from delineate.prediction.predictor import Predictor, separation_of
 from delineate.report import Finding, Picture, Report, Section, Table
 from delineate.runs import Row
 from delineate.scores import confusion_table, image_scores
@@ -118,7 +119,7 @@ def _findings(evaluated: Evaluated) -> tuple[Finding, ...]:
 def _scores(evaluated: Evaluated) -> Section:
     tables = [_score_table(evaluated.values), _class_table(evaluated.values["classes"])]
     if "instances" in evaluated.values:
-        tables.append(_object_table(evaluated.values))
+        tables.append(_object_table(evaluated.values, evaluated.predictor.card))
     return Section("Scores", _introduction(evaluated), tuple(tables), _score_pictures(evaluated))
 
 
@@ -134,8 +135,8 @@ def _introduction(evaluated: Evaluated) -> str:
         text += "\n\nThe training has seen none of these images."
     if evaluated.known and evaluated.split == "validation":
         text += (
-            "\n\nNo weight was trained on these images, but the best epoch was chosen by them: "
-            "on new ones expect a little less."
+            "\n\nNo weight was trained on these images, but settings were chosen by them, such as "
+            "the best epoch or the threshold: on new ones expect a little less."
         )
     return text
 
@@ -165,18 +166,25 @@ def _class_table(classes: Sequence[dict[str, Any]]) -> Table:
     return Table("Classes", ("class", "IoU", "Dice", "pixels"), rows, note)
 
 
-def _object_table(values: dict[str, Any]) -> Table:
+def _object_table(values: dict[str, Any], card: Card) -> Table:
     instances, intervals = values["instances"], values["intervals"]
     known = {name: OBJECTS.get(name, (name, "")) for name in instances}
     rows = tuple(
         (label, instances[name], *intervals.get(name, (None, None)), meaning)
         for name, (label, meaning) in known.items()
     )
-    note = (
-        "Means over the images. A predicted object is a connected part of the predicted "
-        "foreground, so that objects which touch count as one."
+    return Table(
+        "Objects", ("score", "value", "from", "to", "what it says"), rows, _how_parted(card)
     )
-    return Table("Objects", ("score", "value", "from", "to", "what it says"), rows, note)
+
+
+def _how_parted(card: Card) -> str:
+    text = "Means over the images. A predicted object "
+    by = separation_of(card.post, card.objects).by
+    if by == "connected":
+        return f"{text}is a connected part of the foreground, so that those which touch are one."
+    said = {"boundary": "rim", "distance": "middle"}.get(by, "rim and its middle")
+    return f"{text}grows from a seed until it meets another, by what is said of its {said}."
 
 
 def _score_pictures(evaluated: Evaluated) -> tuple[Picture, ...]:
@@ -229,9 +237,8 @@ def _examples(evaluated: Evaluated) -> Section:
     """Return a section of evenly spread samples for each split."""
     pictures = []
     for name, part in (evaluated.whole.splits or {evaluated.split: evaluated.part}).items():
-        count = min(EXAMPLES, len(part))
-        chosen = np.linspace(0, len(part) - 1, count).round().astype(int).tolist()
-        pictures.append(_drawn(f"Samples: {name}", evaluated, part, chosen))
+        shown = part.evenly(EXAMPLES)
+        pictures.append(_drawn(f"Samples: {name}", evaluated, shown, range(len(shown))))
     text = "Evenly spread over each part of the data, neither the best nor the worst."
     return Section("Samples", text, pictures=tuple(pictures))
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from delineate.data.dataset import Dataset
 from delineate.data.splitting.kinds import describe_kind
 from delineate.data.splitting.kinds import kinds as kinds_of
+from delineate.data.splitting.prints import fingerprints_of
 from delineate.evaluation.tally import (
     Scored,
     intervals_of,
@@ -40,8 +40,7 @@ def kind_of_each(whole: Dataset, part: Dataset) -> list[tuple[int, str]]:
     Raises:
         DataError: An image cannot be read.
     """
-    with ThreadPoolExecutor() as pool:
-        prints = [seen.fingerprint for seen in pool.map(whole.look, range(len(whole)))]
+    prints = fingerprints_of(whole)
     numbers = kinds_of(prints)
     if len(set(numbers)) < 2:
         return []

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from delineate.bundle import CARD, Bundle, Card
 from delineate.catalog import TABLES
 from delineate.data.dataset import Dataset
@@ -79,8 +77,8 @@ def show_predictions(
     folder = run.folder if isinstance(run, Run) else Path(run)
     predictor = Predictor.open(folder)
     part = choose_part(dataset, folder, predictor.card.names, split=split).part
-    chosen = np.linspace(0, len(part) - 1, min(count, len(part))).round().astype(int)
-    rows = [triptych(predictor, part, index) for index in chosen.tolist()]
+    shown = part.evenly(count)
+    rows = [triptych(predictor, shown, index) for index in range(len(shown))]
     return Shown(triptychs(rows, predictor.card.colours, names=predictor.card.names))
 
 

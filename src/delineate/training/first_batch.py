@@ -32,6 +32,6 @@ def draw_first_batch(batches: Batches, colours: Colours, *, names: Sequence[str]
     for index in batches.order(0)[: min(batches.batch_size, MOST)].tolist():
         image, target = windows.window(0, index)
         # The last part of the name, and a hyphen: the tiles are narrow, their font has no dash.
-        name = windows.name(index).rpartition("/")[2]
+        name = windows.name(0, index).rpartition("/")[2]
         samples.append((f"{name}: {image.min()}-{image.max()}", image, mask_of(target)))
     return sample_sheet(samples, colours, names=names)

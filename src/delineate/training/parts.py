@@ -12,6 +12,7 @@ from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows, ValidationWindows, require_channels
 from delineate.data.splitting.kinds import kinds
+from delineate.data.splitting.prints import fingerprints_of
 from delineate.errors import DataError, RecipeError
 from delineate.metrics import Scores
 from delineate.models.build import build_network, stride_of
@@ -187,7 +188,7 @@ def _training_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batche
         per_image=recipe.data.crops_per_image if recipe.data.fit == "crop" else 1,
         normalise=recipe.data.normalise,
         oversample=recipe.data.oversample,
-        kinds=_kinds(dataset) if recipe.augment.copy_paste else (),
+        kinds=tuple(kinds(fingerprints_of(dataset))) if recipe.augment.copy_paste else (),
         targets=object_targets_of(recipe.model),
     )
     return Batches(
@@ -207,12 +208,6 @@ def _validation_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batc
         targets=object_targets_of(recipe.model),
     )
     return Batches(windows, batch_size=recipe.training.batch_size)
-
-
-def _kinds(dataset: Dataset) -> tuple[int, ...]:
-    """Return the kind of picture that each sample is."""
-    looks = [dataset.look(index).fingerprint for index in range(len(dataset))]
-    return tuple(kinds(looks))
 
 
 def _require_classes(ids: Sequence[int], classes: Sequence[str]) -> None:

@@ -1,11 +1,10 @@
 """The splits of a data set: its own, or made from a seed."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from delineate.data.dataset import Dataset
-from delineate.data.looks.fingerprints import Fingerprint
+from delineate.data.splitting.prints import fingerprints_of
 from delineate.data.splitting.splits import assign_folds, assign_splits
 from delineate.errors import DataError, RunError
 from delineate.recipe import Data
@@ -56,7 +55,7 @@ def partition_folds(dataset: Dataset, settings: Data, *, folds: int, seed: int) 
         splits = {name: "test" if split != "train" else split for name, split in splits.items()}
     part = whole.split("train")
     numbers = assign_folds(
-        _prints(part),
+        fingerprints_of(part),
         folds=folds,
         seed=seed,
         near_duplicates=settings.near_duplicates,
@@ -109,7 +108,7 @@ def describe_splits(dataset: Dataset) -> dict[str, Any]:
 
 def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: int) -> Dataset:
     assigned = assign_splits(
-        _prints(part),
+        fingerprints_of(part),
         validation=settings.validation,
         test=test,
         seed=seed,
@@ -120,11 +119,6 @@ def _assign(whole: Dataset, part: Dataset, settings: Data, test: float, seed: in
     splits = {record.name: record.split for record in whole.records if record.split}
     names = [record.name for record in part.records]
     return whole.with_splits(splits | dict(zip(names, assigned, strict=True)))
-
-
-def _prints(part: Dataset) -> list[Fingerprint]:
-    with ThreadPoolExecutor() as pool:
-        return [seen.fingerprint for seen in pool.map(part.look, range(len(part)))]
 
 
 def _refuse_left_over(dataset: Dataset, own: Mapping[str, Dataset]) -> None:
