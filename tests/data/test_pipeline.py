@@ -198,11 +198,11 @@ def test_an_image_is_measured_once_and_not_for_each_of_its_windows(dataset, monk
 
 
 def test_a_window_is_known_by_the_name_of_its_sample(dataset):
-    assert [training(dataset, per_image=2).name(index) for index in (0, 2, 3, 5)] == list("0202")
+    assert [training(dataset, per_image=2).name(0, index) for index in (0, 2, 3, 5)] == list("0202")
     validation = ValidationWindows(dataset, (40, 60), "crop", 3)
-    assert [validation.name(index) for index in range(len(validation))] == list("0122")
+    assert [validation.name(0, index) for index in range(len(validation))] == list("0122")
     resized = ValidationWindows(dataset, (40, 60), "resize", 3)
-    assert [resized.name(index) for index in range(3)] == list("012")
+    assert [resized.name(0, index) for index in range(3)] == list("012")
 
 
 def one_speck(count=6, size=(60, 80)):
