@@ -82,3 +82,15 @@ def test_layers_of_other_kinds_stay_as_they_are():
     vector = keras.layers.BatchNormalization()(image)
     bare = keras.layers.BatchNormalization(scale=False)(keras.layers.Reshape((8, 2, 2))(vector))
     assert exchange_kernels(keras.Model(image, bare)) == 0
+
+
+def test_a_single_value_per_channel_is_left_to_keras():
+    image = keras.Input((1, 1, 4))
+    layer = keras.layers.BatchNormalization()
+    model = keras.Model(image, layer(image))
+    exchange_kernels(model)
+    model.compile(optimizer="sgd", loss="mse")
+    loss = model.train_on_batch(
+        np.ones((1, 1, 1, 4), np.float32), np.zeros((1, 1, 1, 4), np.float32)
+    )
+    assert np.isfinite(loss)

@@ -1,6 +1,7 @@
 """Folds: each image held out once, one bundle in the end, and a fold at a time to resume."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from delineate.bundle import Bundle
 from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import partition_folds
+from delineate.errors import DataError, RunError
 from delineate.prediction.predictor import Predictor
 from delineate.runs import Run
 from delineate.training.train import train
@@ -113,3 +115,37 @@ def test_a_validation_part_beside_a_test_part_is_left_out(recipe):
             "validation": 3,
             "test": 1,
         }
+
+
+def test_a_fold_that_came_to_nothing_begins_anew(unsplit, threefold, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    events = [event for event in run.events() if event["event"] != "ended"]
+    run.write_events(events)
+    shutil.rmtree(run.fold(2).last)
+    journal = [event for event in run.fold(2).events() if event["event"] != "ended"]
+    run.fold(2).write_events(journal)
+    again = train(unsplit, None, to=run.folder, resume=True)
+    assert weights_hash(again.fold(2)) == weights_hash(trained.fold(2))
+
+
+def test_changed_data_is_refused(unsplit, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    run.write_events([])
+    images, masks, instances = make_discs(count=10, seed=4)
+    other = Dataset.from_arrays(images, masks, instances=instances, name="discs")
+    with pytest.raises(RunError, match="not what the run was begun with"):
+        train(other, None, to=run.folder, resume=True)
+
+
+def test_more_folds_than_images_are_refused_with_their_number(unsplit, threefold, tmp_path):
+    with pytest.raises(DataError, match="50 folds are wanted") as caught:
+        train(unsplit, threefold.override({"training.folds": 50}), to=tmp_path / "run")
+    assert "training.folds" in caught.value.hint
+
+
+def test_a_run_of_folds_is_not_joined_again(unsplit, trained):
+    before = (trained.best / "card.json").stat().st_mtime_ns
+    train(unsplit, None, to=trained.folder, resume=True)
+    assert (trained.best / "card.json").stat().st_mtime_ns == before

@@ -70,6 +70,17 @@ def test_the_average_is_shown_and_the_stepped_weights_come_back(discs, plain):
         assert np.array_equal(one, other)
 
 
+def test_what_is_shown_may_be_tested_and_stepped_after(discs, plain):
+    # On JAX a function that is given weights may take them for good.
+    parts, stepper, _ = stepped(discs, plain.override({"training.average": 0.5}), [0])
+    for step in (1, 0):
+        with stepper.shown():
+            stepper.test(*parts.batches.batch(0, 1))
+            parts.predictor().predict(discs[0].image)
+        stepper.step(*parts.batches.batch(0, step))
+    assert all(np.isfinite(weight).all() for weight in parts.trainer.get_weights())
+
+
 def test_before_any_step_the_weights_themselves_are_shown(discs, plain):
     parts, stepper, seen = stepped(discs, plain.override({"training.average": 0.9}), [])
     with stepper.shown():

@@ -230,3 +230,17 @@ def test_a_resume_point_holds_no_pickle(whole):
         head = json.loads(stored["head"].tobytes())
     assert head["finished"] is True
     assert Run.open(whole.folder).rows == whole.rows
+
+
+def test_resuming_a_searched_training_searches_no_second_time(discs, recipe, tmp_path):
+    searched = recipe.override({"post.tune": True})
+    run = train(discs, searched, to=tmp_path / "run")
+    events, card = run.events(), (run.best / "card.json").read_bytes()
+    assert [event["event"] for event in events if event["event"] in ("tuned", "ended")] == [
+        "tuned",
+        "ended",
+    ]
+    again = train(discs, None, to=run.folder, resume=True)
+    assert again.events()[: len(events)] == events
+    assert {event["event"] for event in again.events()[len(events) :]} == {"resumed"}
+    assert (run.best / "card.json").read_bytes() == card

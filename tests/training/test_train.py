@@ -265,7 +265,7 @@ def test_errors_of_the_disk_other_than_full_are_passed_on(discs, recipe, tmp_pat
     def refuse(*_):
         raise OSError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(train_module, "_describe", refuse)
+    monkeypatch.setattr(train_module, "describe", refuse)
     with pytest.raises(PermissionError):
         train(discs, recipe, to=tmp_path / "run")
 
