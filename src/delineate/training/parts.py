@@ -17,6 +17,7 @@ from delineate.errors import DataError, RecipeError
 from delineate.metrics import Scores
 from delineate.models.build import build_network, stride_of
 from delineate.models.fast import exchange_kernels
+from delineate.models.folding import fold_frozen
 from delineate.models.machine import versions
 from delineate.models.network import Network
 from delineate.models.pairing import works_at_one_size
@@ -107,6 +108,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     loss.outputs, loss.objects = network.outputs, network.objects
     if recipe.runtime.fused:
         exchange_kernels(network.trainer)
+        fold_frozen(network.trainer)
     compile_network(network, recipe, loss, scores, freeze=recipe.model.freeze)
     return Parts(
         dataset,
