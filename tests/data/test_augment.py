@@ -6,6 +6,7 @@ import pytest
 from scipy import ndimage
 
 from delineate.data.augment import augment_window
+from delineate.data.source import Source
 from delineate.recipe import Augment
 
 STILL = Augment(flip=False, quarter_turns=False)
@@ -31,7 +32,8 @@ def discs(height, width, channels=3, dtype=np.uint8, spacing=40):
 
 def augmented(parts, size, settings, seed, fit="crop", classes=2):
     rng = np.random.default_rng(seed)
-    return augment_window(parts, size=size, fit=fit, classes=classes, settings=settings, rng=rng)
+    source = Source(*parts)
+    return augment_window(source, size=size, fit=fit, classes=classes, settings=settings, rng=rng)
 
 
 def dihedral(array):

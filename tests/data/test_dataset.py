@@ -90,6 +90,18 @@ def test_a_file_is_hashed_once_and_decoded_once(tmp_path, reads):
     assert len(reads[1]) == 3
 
 
+def test_arrays_are_looked_through_once(reads):
+    images, masks = np.zeros((2, 4, 5), np.uint8), np.ones((2, 4, 5), np.uint8)
+    objects = np.arange(40, dtype=np.int32).reshape(2, 4, 5)
+    dataset = Dataset.from_arrays(images, masks, instances=objects)
+    first, again = dataset.decoded(1), dataset.decoded(1)
+    assert again.facts == first.facts
+    np.testing.assert_array_equal(again.image, first.image, strict=True)
+    np.testing.assert_array_equal(again.labels, masks[1], strict=True)
+    np.testing.assert_array_equal(again.instances, objects[1], strict=True)
+    assert reads[1] == ["1"]
+
+
 def test_without_a_cache_nothing_is_written_and_nothing_is_hashed(tmp_path, reads, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     dataset = Dataset.open(fill(tmp_path / "data"), cache=False)

@@ -170,16 +170,39 @@ def test_tiles_of_a_normalised_image_are_those_of_the_whole(kind):
         np.testing.assert_array_equal(windows.window(0, index)[0], expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("augment", [Augment(), STRONG])
 @pytest.mark.parametrize("fit", ["crop", "resize"])
-def test_images_are_normalised_whole_before_they_are_cut_or_warped(dataset, fit):
-    ready = Dataset.from_arrays(
-        [normalise(sample.image, "channel") for sample in dataset],
-        [sample.mask for sample in dataset],
+def test_windows_are_those_of_images_that_were_normalised_whole(dataset, fit, augment, kind):
+    images = [*(sample.image for sample in dataset), section(), section()[:9, 3:]]
+    masks = [(image[..., 1] % 3).astype(np.uint8) for image in images]
+    stored = Dataset.from_arrays(images, masks)
+    ready = Dataset.from_arrays([normalise(image, kind) for image in images], masks)
+    found = training(stored, fit=fit, augment=augment, normalise=kind, per_image=4)
+    plain = training(ready, fit=fit, augment=augment, per_image=4)
+    assert all(same(found.window(1, n), plain.window(1, n)) for n in range(len(found)))
+
+
+@pytest.mark.parametrize("augment", [Augment(), STRONG])
+def test_no_more_of_an_image_is_made_ready_than_its_window_needs(augment, monkeypatch):
+    changed = []
+    monkeypatch.setattr(
+        module, "correction", lambda image, kind: lambda pixels: changed.append(pixels) or pixels
     )
-    plain = training(ready, fit=fit)
-    for index in range(3):
-        found = training(dataset, fit=fit, normalise="channel").window(1, index)
-        assert same(found, plain.window(1, index))
+    wide = Dataset.from_arrays(np.zeros((1, 500, 700), np.uint8), np.zeros((1, 500, 700), np.uint8))
+    monkeypatch.setattr(
+        type(wide.encoding),
+        "encode",
+        lambda self, part, colours: changed.append(part) or part,
+    )
+    windows = training(wide, augment=augment, per_image=20)
+    validation = ValidationWindows(wide, (16, 24), "crop", 3)
+    for index in range(20):
+        windows.window(0, index)
+        validation.window(0, index)
+    assert len(changed) == 80
+    # The diagonal of the window at the smallest zoom, what shear and bending add, and a margin.
+    assert max(max(part.shape[:2]) for part in changed) < 70
 
 
 def test_an_image_is_measured_once_and_not_for_each_of_its_windows(dataset, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from delineate.data import warp as module
+from delineate.data.source import Source
 from delineate.data.warp import Warp, draw_warp, warp_parts
 from delineate.data.windows import Turn
 from delineate.recipe import Augment
@@ -46,7 +47,7 @@ def test_a_warp_samples_as_scipy_does(source, channels, dtype):
         warp = make_warp(settings, seed, source=source)
         if max(warp.density) > 1.5:
             continue
-        found = warp_parts(parts, warp, classes=256)
+        found = warp_parts(Source(*parts), warp, classes=256)
         where = np.array([warp.rows, warp.columns], np.float64)
         for channel in range(channels):
             expected = ndimage.map_coordinates(
@@ -155,7 +156,7 @@ def test_a_shrinking_warp_averages_before_it_samples(density):
     steps = (np.arange(24) - 11.5) * density + 149.5
     rows, columns = np.meshgrid(steps, steps, indexing="ij")
     warp = Warp(rows.astype(np.float32), columns.astype(np.float32), (density, density))
-    found, mask, _ = warp_parts((image, np.ones((300, 300), np.uint8), None), warp, classes=2)
+    found, mask, _ = warp_parts(Source(image, np.ones((300, 300), np.uint8)), warp, classes=2)
     assert np.abs(found.astype(float) - 127.5).max() < (60 if density < 2 else 20)
     assert (mask == 1).all()
 
@@ -168,7 +169,7 @@ def test_a_shrinking_warp_stays_where_it_is(density):
     columns = (np.arange(30) * density + 20)[None] + np.zeros((30, 1))
     warp = Warp(rows.astype(np.float32), columns.astype(np.float32), (density, density))
     mask = (image[..., 0] >= 10_000).astype(np.uint8)
-    found, labels, _ = warp_parts((image, mask, None), warp, classes=2)
+    found, labels, _ = warp_parts(Source(image, mask), warp, classes=2)
     assert np.abs(found[..., 0] - rows * 100).max() < 100
     clear = np.abs(rows - 99.5) > density
     np.testing.assert_array_equal(labels[clear], (rows > 99.5)[clear])

@@ -8,12 +8,8 @@ from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 
 from delineate.data.records import Sample
-from delineate.evaluation.disagreement import (
-    LEAST,
-    find_disagreements,
-    label_doubt,
-    regions_of,
-)
+from delineate.evaluation.contradiction import Contradiction, regions_of
+from delineate.evaluation.disagreement import LEAST, find_disagreements, label_doubt
 from delineate.prediction.predictor import Prediction
 
 NAMES = ("background", "cell", "vessel")
@@ -39,7 +35,7 @@ def disc(size, centre, radius):
 
 
 def find(truth, found, **options):
-    return find_disagreements(truth, found, NAMES, **options)
+    return find_disagreements(Contradiction.of(truth, found), NAMES, **options)
 
 
 def scene():

@@ -11,6 +11,7 @@ from PIL import Image
 from delineate.data.panels import SIDE
 from delineate.data.records import Sample
 from delineate.errors import DataError
+from delineate.evaluation.contradiction import Contradiction
 from delineate.evaluation.disagreement import find_disagreements
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.review import (
@@ -84,7 +85,7 @@ def test_the_crop_is_around_the_place_and_marks_it_and_nothing_else():
     sample, prediction = example("a", places=((30, 100), (4, 4)), size=(90, 200))
     about = review_of((sample, prediction)).places[1]
     assert about.box == (30, 100, 38, 108)
-    crop = cut(sample, prediction, about)
+    crop = cut(Contradiction.of(sample, prediction), about)
     assert crop.image.shape == (SIDE, SIDE, 3)
     share = crop.region.mean()
     assert share == pytest.approx(64 / 64**2, rel=0.2)
@@ -121,7 +122,9 @@ def test_the_sheet_shows_image_truth_and_prediction_with_the_place_outlined_in_w
 
 def test_the_table_has_a_line_per_place_and_keeps_odd_names():
     sample, prediction = example('a,"b"\n', places=((5, 5), (5, 25), (20, 5), (20, 25)))
-    places = find_disagreements(replace(sample, instances=sample.mask + 3), prediction, NAMES)
+    objects = np.where(prediction.mask, prediction.instances + 2, 0)
+    numbered = replace(sample, instances=objects)
+    places = find_disagreements(Contradiction.of(numbered, prediction), NAMES)
     named = [replace(places[0], image="b\udce9")]
     content = to_csv([*places, *named])
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "surrogateescape"))))
@@ -132,11 +135,59 @@ def test_the_table_has_a_line_per_place_and_keeps_odd_names():
     assert first["score"] == f"{places[0].score:.4f}"
     assert [int(first[key]) for key in ("row", "column")] == list(places[0].place)
     assert [int(first[key]) for key in ("top", "left", "bottom", "right")] == list(places[0].box)
-    assert first["object"] == "3"
+    assert [row["object"] for row in rows[:4]] == [str(place.object) for place in places]
+    assert {row["object"] for row in rows[:4]} == {"3", "4", "5", "6"}
+    assert {row["kind"] for row in rows} == {"class"}
     assert to_csv([replace(places[0], object=None)]).endswith(
         f",,{first['image_score']}\n".encode()
     )
     assert to_csv([]).decode() == ",".join(COLUMNS) + "\n"
+
+
+def touching(name="a", *, size=(45, 71), cut=20):
+    """Return two objects that touch, which the truth has as one."""
+    objects = np.zeros(size, np.int32)
+    objects[10:24, 8:cut], objects[10:24, cut:33] = 4, 9
+    mask = (objects > 0).astype(np.uint8)
+    line = np.zeros(size, np.float32)
+    line[10:24, cut - 2 : cut + 2] = 0.9
+    cell = np.where(mask, 0.95, 0.05).astype(np.float32)
+    probabilities = np.stack([1 - cell, cell], axis=-1)
+    prediction = Prediction(mask, probabilities, {"boundary": line}, objects)
+    sample = Sample(name, np.full((*size, 3), 90, np.uint8), mask, mask.astype(np.int32))
+    return sample, prediction
+
+
+def test_objects_that_the_truth_joins_are_in_the_one_list_and_in_plain_words():
+    review = review_of(touching(), example("b", sure=0.75), example("c", sure=0.99))
+    assert [place.image for place in review.places] == ["c", "a", "b"]
+    rows = list(csv.DictReader(io.StringIO(to_csv(review.places).decode())))
+    assert [row["kind"] for row in rows] == ["class", "joined", "class"]
+    assert [rows[1][key] for key in ("area", "top", "left", "bottom", "right", "object")] == [
+        *("350", "10", "8", "24", "33"),
+        "1",
+    ]
+    (section,) = review_sections(review, trained_on=False)
+    assert section.text.startswith("3 places in which")
+    assert "the truth joins what the network holds apart" in section.text
+    (alone,) = review_sections(review_of(example("b")), trained_on=False)
+    assert "joins" not in alone.text
+
+
+def test_the_line_between_two_objects_is_drawn_on_the_side_that_has_it():
+    review = review_of(touching())
+    (crop,) = review.crops
+    truth, predicted = crop.ends
+    # The whole image is shown, 71 pixels wide; the line is at column 20 of it.
+    row, column = (round(each * SIDE / 71) for each in (17, 20))
+    near = np.s_[row, column - 3 : column + 3]
+    assert predicted[near].any()
+    assert not truth[near].any()
+    assert (crop.region | ~predicted).all()
+    sheet = pixels_of(review.sheet)
+    panels = [sheet[24 : 24 + 112, left : left + SIDE] for left in (8, 192, 376)]
+    white = [(panel[near] == 255).all(axis=-1).any() for panel in panels]
+    assert white == [False, False, True]
 
 
 def test_a_sheet_of_nothing_is_refused_and_nothing_is_drawn_where_all_agree(tmp_path):

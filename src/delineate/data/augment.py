@@ -7,15 +7,14 @@ needs is read. Changes of intensity are in :mod:`delineate.data.colour`.
 
 import numpy as np
 
+from delineate.data.source import Source
 from delineate.data.warp import draw_warp, draws_warp, warp_parts
 from delineate.data.windows import (
     Parts,
     Size,
     Turn,
-    checked_parts,
     corner_bounds,
     cut_parts,
-    mask_size,
     plain_window,
     resize_parts,
     spare_pixels,
@@ -27,7 +26,7 @@ __all__ = ["augment_window", "plain_window"]
 
 
 def augment_window(
-    parts: Parts,
+    source: Source,
     *,
     size: Size,
     fit: str,
@@ -43,9 +42,9 @@ def augment_window(
     it that is left by a zoom. What lies outside the image is its reflection, ignored in the mask.
 
     Args:
-        parts: The sample: image (height, width, channels) uint8 or uint16; mask (height, width)
-            uint8 or uint16 class ids, the largest value (255, 65535) = ignore; instances (height,
-            width) int32 object ids, 0 = none, or None.
+        source: The sample. What it makes ready: image (height, width, channels) uint8 or uint16;
+            mask (height, width) uint8 or uint16 class ids, the largest value (255, 65535) = ignore;
+            instances (height, width) int32 object ids, 0 = none, or None.
         size: (height, width) of the window in pixels.
         fit: ``"crop"``: at native resolution; ``"resize"``: the whole image at ``size``.
         classes: Number of classes, background included; needed where a mask shrinks.
@@ -57,39 +56,37 @@ def augment_window(
     Returns:
         New arrays of the same kinds, each ``size`` high and wide.
 
-    Raises:
-        DataError: Image, mask and instances differ in size, or are empty.
-
     Example:
         >>> image, mask = np.zeros((40, 50, 3), np.uint8), np.zeros((40, 50), np.uint8)
         >>> window, labels, _ = augment_window(
-        ...     (image, mask, None), size=(32, 16), fit="crop", classes=2,
+        ...     Source(image, mask), size=(32, 16), fit="crop", classes=2,
         ...     settings=Augment(rotation=20), rng=np.random.default_rng(0),
         ... )
         >>> window.shape, labels.shape
         ((32, 16, 3), (32, 16))
     """
-    parts = checked_parts(*parts)
-    mask = parts[1]
     turn = _draw_turn(settings, rng)
     window = turn.before(size)
     if draws_warp(settings, rng):
-        native = window if fit == "crop" else mask_size(mask)
-        warp = draw_warp(
-            mask_size(mask), native, turn, size, settings=settings, rng=rng, around=around
-        )
-        return warp_parts(parts, warp, classes)
+        native = window if fit == "crop" else source.size
+        warp = draw_warp(source.size, native, turn, size, settings=settings, rng=rng, around=around)
+        return warp_parts(source, warp, classes)
     if fit == "crop":
-        row, column = (
-            int(rng.integers(int(low), int(high) + 1))
-            for low, high in map(
-                corner_bounds, spare_pixels(mask, window), window, around or (None, None)
-            )
+        bounds = map(
+            corner_bounds, spare_pixels(source.size, window), window, around or (None, None)
         )
-        moved = cut_parts(parts, (row, column), window)
+        row, column = (int(rng.integers(int(low), int(high) + 1)) for low, high in bounds)
+        moved = _cut(source, (row, column), window)
     else:
-        moved = resize_parts(parts, window, classes)
+        moved = resize_parts(source.whole(), window, classes)
     return turn.apply(moved[0]), turn.apply(moved[1]), where(moved[2], turn.apply)
+
+
+def _cut(source: Source, corner: tuple[int, int], window: Size) -> Parts:
+    """Return a window of which no more is made ready than lies in the sample."""
+    (row, column), (height, width) = corner, window
+    inside = source.part(slice(max(row, 0), row + height), slice(max(column, 0), column + width))
+    return cut_parts(inside, (min(row, 0), min(column, 0)), window)
 
 
 def _draw_turn(settings: Augment, rng: np.random.Generator) -> Turn:

@@ -169,7 +169,11 @@ class Dataset:
         Raises:
             DataError: A file cannot be read, or image and mask do not fit.
         """
-        record = self.records[index]
+        record, known = self.records[index], self.seen.facts.get(index)
+        if record.arrays is not None and known is not None:
+            # Arrays in memory are looked through once, and not for each of their windows.
+            held = record.arrays
+            return Decoded(held.image, held.mask, held.instances, known)
         if self.cache is None or record.arrays is not None:
             found = decode(record)
         else:

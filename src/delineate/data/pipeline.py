@@ -6,7 +6,7 @@ worker and in any order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +18,8 @@ from delineate.data.copy_paste import paste_objects
 from delineate.data.dataset import Dataset
 from delineate.data.object_targets import with_objects
 from delineate.data.shares import pixels_of_classes
-from delineate.data.windows import Parts, checked_parts, resize_parts
+from delineate.data.source import Source
+from delineate.data.windows import Parts, resize_parts, where
 from delineate.errors import DataError
 from delineate.normalisation import Correction, correction
 from delineate.recipe import Augment
@@ -66,19 +67,29 @@ class Inputs:
     normalise: str = "none"
     corrections: dict[int, Correction] = field(default_factory=dict, repr=False, compare=False)
 
-    def load(self, index: int) -> tuple[Parts, Correction]:
-        """Return an image with the network's channels, mask, instances; what normalises the image.
+    def load(self, index: int, *, instances: bool = True) -> Source:
+        """Return a sample, any part of which it makes what the network takes.
 
-        Each pixel is normalised by itself, so this may be done to any part of the image.
+        Args:
+            index: Of the sample.
+            instances: Whether its objects are wanted.
 
         Raises:
             DataError: The image has other channels, or cannot be read or normalised.
         """
-        sample = self.dataset[index]
-        image = adapt_channels(sample.image, self.channels, sample.name)
+        found = self.dataset.decoded(index)
+        name = self.dataset.records[index].name
+        adapt = partial(adapt_channels, channels=self.channels, name=name)
         if index not in self.corrections:
-            self.corrections[index] = correction(image, self.normalise)
-        return (image, sample.mask, sample.instances), self.corrections[index]
+            self.corrections[index] = correction(adapt(found.image), self.normalise)
+        correct = self.corrections[index]
+        return Source(
+            found.image,
+            found.labels,
+            found.instances if instances else None,
+            prepare=lambda pixels: correct(adapt(pixels)),
+            encode=partial(self.dataset.encoding.encode, colours=found.facts.colours),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class TrainingWindows:
         augment: The random changes.
         seed: Of everything random.
         per_image: Windows drawn from each image in an epoch.
-        normalise: The kind of normalisation, done to the whole image before anything else.
+        normalise: The kind of normalisation, measured on the whole image.
         oversample: Share of the windows that are laid around a pixel of a class; see ``_place``.
         kinds: The kind of picture that each sample is; objects are pasted within a kind. Empty:
             all are of one kind.
@@ -147,17 +158,16 @@ class TrainingWindows:
 
     def _drawn(self, number: int, wanted: int | None, rng: np.random.Generator) -> Parts:
         """Return a random window of an image, its mask and, where they are used, its objects."""
-        (image, mask, instances), normalised = self._inputs.load(number)
-        if not (self.targets or self.augment.copy_paste):
-            instances = None
+        objects = bool(self.targets or self.augment.copy_paste)
+        source = self._inputs.load(number, instances=objects)
         return augment_window(
-            (normalised(image), mask, instances),
+            source,
             size=self.size,
             fit=self.fit,
             classes=len(self.dataset.classes),
             settings=self.augment,
             rng=rng,
-            around=None if wanted is None else _pixel_of(mask, wanted, rng),
+            around=None if wanted is None else _pixel_of(source.mask, wanted, rng),
         )
 
     @cached_property
@@ -210,19 +220,19 @@ class ValidationWindows:
     def window(self, epoch: int, index: int) -> Window:
         """Return a window, the same in each epoch; outside the image the mask is ignore."""
         number, row, column = self._places[index]
-        (image, mask, instances), normalised = self._inputs.load(number)
-        instances = instances if self.targets else None
+        source = self._inputs.load(number, instances=bool(self.targets))
         if self.fit == "resize":
-            parts = checked_parts(normalised(image), mask, instances)
-            image, mask, instances = resize_parts(parts, self.size, len(self.dataset.classes))
-            return image, with_objects(mask, instances, self.targets)
-        part = np.s_[row : row + self.size[0], column : column + self.size[1]]
-        mask = self._filled(mask[part], IGNORE)
-        if instances is not None:
-            instances = self._filled(instances[part], 0)
-        return self._filled(normalised(image[part]), None), with_objects(
-            mask, instances, self.targets
-        )
+            parts = resize_parts(source.whole(), self.size, len(self.dataset.classes))
+        else:
+            rows, columns = slice(row, row + self.size[0]), slice(column, column + self.size[1])
+            image, mask, instances = source.part(rows, columns)
+            parts = (
+                self._filled(image, None),
+                self._filled(mask, IGNORE),
+                where(instances, lambda ids: self._filled(ids, 0)),
+            )
+        image, mask, instances = parts
+        return image, with_objects(mask, instances, self.targets)
 
     def name(self, epoch: int, index: int) -> str:
         """Return the name of the sample that a window is of."""

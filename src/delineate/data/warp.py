@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from delineate.data.source import Source
 from delineate.data.windows import (
     Parts,
     Size,
@@ -134,17 +135,11 @@ def _draw_elastic(
     return fine[0], fine[1]
 
 
-def warp_parts(parts: Parts, warp: Warp, classes: int) -> Parts:
+def warp_parts(source: Source, warp: Warp, classes: int) -> Parts:
     """Return the warped sample; where it shrinks much, it is first reduced by area."""
-    lengths = mask_size(parts[1])
-    rows = _span(warp.rows, lengths[0], warp.density[0])
-    columns = _span(warp.columns, lengths[1], warp.density[1])
-    image, mask, instances = parts
-    near: Parts = (
-        image[rows, columns],
-        mask[rows, columns],
-        where(instances, lambda ids: ids[rows, columns]),
-    )
+    rows = _span(warp.rows, source.size[0], warp.density[0])
+    columns = _span(warp.columns, source.size[1], warp.density[1])
+    near = source.part(rows, columns)
     old = mask_size(near[1])
     new = _reduced(old[0], warp.density[0]), _reduced(old[1], warp.density[1])
     if new != old:

@@ -73,7 +73,7 @@ def plain_window(
     parts = checked_parts(image, mask, instances)
     if fit == "resize":
         return resize_parts(parts, size, classes)
-    row, column = (free // 2 for free in spare_pixels(mask, size))
+    row, column = (free // 2 for free in spare_pixels(mask_size(mask), size))
     return cut_parts(parts, (row, column), size)
 
 
@@ -106,9 +106,9 @@ def mask_size(mask: np.ndarray) -> Size:
     return mask.shape[0], mask.shape[1]
 
 
-def spare_pixels(mask: np.ndarray, window: Size) -> tuple[int, int]:
-    """Return the rows and columns by which a mask exceeds a window; negative if it is smaller."""
-    return mask.shape[0] - window[0], mask.shape[1] - window[1]
+def spare_pixels(size: Size, window: Size) -> tuple[int, int]:
+    """Return the rows and columns by which a sample exceeds a window; negative if it is smaller."""
+    return size[0] - window[0], size[1] - window[1]
 
 
 def ignore_value(mask: np.ndarray) -> int:

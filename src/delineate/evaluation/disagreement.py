@@ -5,59 +5,68 @@ not trained on can be sorted by how surely it contradicts. That is the idea of c
 Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", Journal
 of Artificial Intelligence Research 2021. What is sorted are regions: single pixels along outlines
 are always in dispute. See Rottmann and Reese, "Automated Detection of Label Errors in Semantic
-Segmentation Datasets via Deep Learning and Uncertainty Quantification", WACV 2023.
+Segmentation Datasets via Deep Learning and Uncertainty Quantification", WACV 2023. Objects that
+truth and network part differently are among them: see :mod:`delineate.evaluation.parting`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.measure import label
 
 from delineate.data.classes import IGNORE
-from delineate.data.records import Sample
-from delineate.prediction.predictor import Prediction
+from delineate.evaluation.contradiction import (
+    Contradiction,
+    Dispute,
+    Kind,
+    Place,
+    strongest,
+    widened,
+)
+from delineate.evaluation.parting import find_partings
 
 # A rim one pixel wide that is contradicted with certainty scores 0.2: nobody draws so exactly.
 LEAST = 0.2
-RADIUS = 2.0  # standard deviation, in pixels, of the surroundings that count
-REACH = 8  # pixels beyond which they count for nothing
 TEMPERATURE = 0.1
-
-Floats = NDArray[np.float32]
-Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A connected region with one true class and one predicted class, in one object at most.
+    """A place where network and truth disagree.
+
+    It is a connected region with one true class and one predicted class, in one object at most; or
+    an object of the one that is several objects to the other.
 
     Attributes:
         image: The image's name.
         score: How surely the network contradicts the truth, 0 to 1.
+        kind: "class": the region has another class to the network. "joined": one object in the
+            truth, several to the network. "split": several in the truth, one to the network.
         true_class: What the truth says.
         predicted_class: What the network says.
-        true_probability: Of what the truth says, the mean over the region, 0 to 1.
+        true_probability: Of what the truth says, the mean over the region or object, 0 to 1.
         predicted_probability: Of what the network says, likewise.
-        area: In pixels.
-        place: (row, column) of the pixel where the contradiction is greatest.
+        area: Of the region, or of the one object, in pixels.
+        place: (row, column) of the pixel where the contradiction is greatest: of a region, or of
+            the line between the several objects.
         box: First row and column, and the row and the column after the last.
-        object: The number of the true object that it is in; None where there is none.
+        object: The number of the true object in dispute; None where there is none. Of several, that
+            which is least one to the network.
         image_score: The :func:`label_doubt` of the whole image, 0 to 1.
     """
 
     image: str
     score: float
+    kind: Kind
     true_class: str
     predicted_class: str
     true_probability: float
     predicted_probability: float
     area: int
-    place: tuple[int, int]
+    place: Place
     box: tuple[int, int, int, int]
     object: int | None
     image_score: float
@@ -65,70 +74,45 @@ class Disagreement:
     @property
     def order(self) -> tuple[Any, ...]:
         """What sorts them: the surest first, of equally sure ones the largest."""
-        return (-self.score, -self.area, self.image, self.place)
+        return (-self.score, -self.area, self.image, self.place, self.kind)
 
 
 def find_disagreements(
-    sample: Sample, prediction: Prediction, names: Sequence[str], *, least: float = LEAST
+    found: Contradiction, names: Sequence[str], *, least: float = LEAST
 ) -> list[Disagreement]:
-    """Return the regions in which a prediction surely contradicts the truth, the surest first.
+    """Return the places in which a prediction surely contradicts the truth, the surest first.
 
     A pixel is contradicted by the probability of its predicted class less that of its true class
     (the normalised margin of confident learning, the other way round), and not at all outside of
     the region. Of that the mean over the surroundings is taken, weighted by a Gaussian; a region's
     score is the highest such mean in it. It is high in what is missed or invented, and low in the
-    thin rims along outlines, in which any two people differ.
+    thin rims along outlines, in which any two people differ. That of objects is made to compare
+    with it: see :func:`~delineate.evaluation.parting.find_partings`.
 
     Args:
-        sample: The image and its truth. What is ignored is not contradicted.
-        prediction: Of the same size.
+        found: What is known of each pixel of the image.
         names: The class names, background first.
-        least: Regions with a lower score are left out.
+        least: Places with a lower score are left out.
 
     Example:
-        >>> image, truth, found = (np.zeros((16, 16), np.uint8) for _ in range(3))
-        >>> found[4:14, 3:12] = 1
-        >>> probabilities = np.where(found[..., None] == [0, 1], 0.95, 0.05)
-        >>> sample, prediction = Sample("a", image, truth), Prediction(found, probabilities)
-        >>> (one,) = find_disagreements(sample, prediction, ["ground", "cell"])
+        >>> from delineate.data.records import Sample
+        >>> from delineate.prediction.predictor import Prediction
+        >>> image, truth, mask = (np.zeros((16, 16), np.uint8) for _ in range(3))
+        >>> mask[4:14, 3:12] = 1
+        >>> probabilities = np.where(mask[..., None] == [0, 1], 0.95, 0.05)
+        >>> sample, prediction = Sample("a", image, truth), Prediction(mask, probabilities)
+        >>> found = Contradiction.of(sample, prediction)
+        >>> (one,) = find_disagreements(found, ["ground", "cell"])
         >>> one.predicted_class, one.area, one.box, round(one.score, 2)
         ('cell', 90, (4, 3, 14, 12), 0.87)
     """
-    maps = _Maps.of(sample, prediction)
-    boxes = ndimage.find_objects(maps.regions)
-    scores = ndimage.maximum(maps.around, maps.regions, range(1, len(boxes) + 1))
-    doubt = label_doubt(maps.true[sample.mask != IGNORE])
-    # What is seen from all regions together is at least what is seen from one.
-    found = (
-        _describe(maps, number, box, names=names, doubt=doubt)
-        for number, (box, score) in enumerate(zip(boxes, scores, strict=True), 1)
-        if score >= least
+    doubt = label_doubt(found.true[found.sample.mask != IGNORE])
+    places = (
+        _described(found, each, names=names, doubt=doubt)
+        for each in _settled(found, _regions(found, least))
+        if each.score >= least
     )
-    return sorted((each for each in found if each.score >= least), key=lambda each: each.order)
-
-
-def regions_of(sample: Sample, prediction: Prediction) -> NDArray[np.int64]:
-    """Return the regions in which prediction and truth disagree: numbers from 1 on, 0 = none.
-
-    A region is connected, also by corners, and has one true and one predicted class. Where the data
-    has objects, a region is in one true and in one predicted object at most.
-
-    Args:
-        sample: The image and its truth; what is ignored is in no region.
-        prediction: Of the same size.
-
-    Returns:
-        (height, width) int64.
-    """
-    wrong = (sample.mask != prediction.mask) & (sample.mask != IGNORE)
-    parts = [sample.mask, prediction.mask]
-    if sample.instances is not None:
-        parts += [sample.instances, prediction.instances]
-    together = np.zeros(sample.mask.shape, np.int64)
-    for part in parts:
-        together = together * (int(part.max(initial=0)) + 1) + part
-    found: NDArray[np.int64] = label(np.where(wrong, together + 1, 0), connectivity=2)
-    return found.astype(np.int64)
+    return sorted(places, key=lambda each: each.order)
 
 
 def label_doubt(probabilities: NDArray[np.floating[Any]]) -> float:
@@ -155,73 +139,49 @@ def label_doubt(probabilities: NDArray[np.floating[Any]]) -> float:
     return float((weights * against).sum() / weights.sum())
 
 
-@dataclass(frozen=True)
-class _Maps:
-    """What is known of each pixel of an image.
+def _regions(found: Contradiction, least: float) -> Iterator[Dispute]:
+    """Yield the regions of another class, without most of those that score less."""
+    regions = found.labels["class"]
+    boxes = ndimage.find_objects(regions)
+    # What is seen from all regions together is at least what is seen from one.
+    bounds = ndimage.maximum(found.around, regions, range(1, len(boxes) + 1))
+    for number in (np.flatnonzero(np.asarray(bounds) >= least) + 1).tolist():
+        near = widened(boxes[number - 1])
+        score, (row, column) = strongest(found.against[near], regions[near] == number)
+        place = row + near[0].start, column + near[1].start
+        yield Dispute("class", number, boxes[number - 1], score, place, place)
 
-    Attributes:
-        sample: The image and its truth.
-        prediction: The prediction.
-        true: (height, width) probability of the true class; where it is ignored, of class 0.
-        predicted: (height, width) probability of the predicted class.
-        against: (height, width) float32: how surely each pixel is contradicted, 0 to 1.
-        around: (height, width) float32: the same of its surroundings.
-        regions: (height, width) int64, as from :func:`regions_of`.
+
+def _settled(found: Contradiction, regions: Iterable[Dispute]) -> list[Dispute]:
+    """Return regions with the objects in dispute, of two about one place only the surer.
+
+    Where the network sees a gap in an object, the gap is a region and the object is two.
     """
-
-    sample: Sample
-    prediction: Prediction
-    true: Floats
-    predicted: Floats
-    against: Floats
-    around: Floats
-    regions: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, sample: Sample, prediction: Prediction) -> "_Maps":
-        known = np.where(sample.mask == IGNORE, 0, sample.mask)
-        true = _probability(prediction.probabilities, known)
-        predicted = _probability(prediction.probabilities, prediction.mask)
-        regions = regions_of(sample, prediction)
-        # A threshold, or what is done to a mask afterwards, may choose what is less probable.
-        against = np.where(regions > 0, predicted - true, 0).clip(0).astype(np.float32)
-        return cls(sample, prediction, true, predicted, against, _around(against), regions)
-
-    def strongest(self, number: int, box: Box) -> tuple[float, tuple[int, int]]:
-        """Return the score of a region, and the (row, column) of the pixel that has it."""
-        rows, columns = (slice(max(side.start - REACH, 0), side.stop + REACH) for side in box)
-        inside = self.regions[rows, columns] == number
-        around = _around(np.where(inside, self.against[rows, columns], np.float32(0)))
-        highest = np.where(inside, around, -1).argmax()
-        row, column = (int(each) for each in np.unravel_index(highest, inside.shape))
-        return float(around[row, column]), (rows.start + row, columns.start + column)
+    kept, objects = {each.number: each for each in regions}, []
+    for dispute in find_partings(found):
+        number = int(found.labels["class"][dispute.place])
+        if number not in kept or kept[number].score < dispute.score:
+            kept.pop(number, None)
+            objects.append(dispute)
+    return [*kept.values(), *objects]
 
 
-def _around(against: Floats) -> Floats:
-    return np.asarray(cv2.GaussianBlur(against, (0, 0), RADIUS), np.float32)
-
-
-def _probability(probabilities: np.ndarray, ids: np.ndarray) -> Floats:
-    chosen = np.take_along_axis(probabilities, ids[..., np.newaxis].astype(np.intp), axis=-1)
-    return chosen[..., 0]
-
-
-def _describe(
-    maps: _Maps, number: int, box: Box, *, names: Sequence[str], doubt: float
+def _described(
+    found: Contradiction, dispute: Dispute, *, names: Sequence[str], doubt: float
 ) -> Disagreement:
-    score, place = maps.strongest(number, box)
-    inside = maps.regions[box] == number
-    objects = maps.sample.instances
+    box, objects = dispute.box, found.sample.instances
+    inside = found.labels[dispute.kind][box] == dispute.number
     return Disagreement(
-        maps.sample.name,
-        score,
-        names[maps.sample.mask[place]],
-        names[maps.prediction.mask[place]],
-        float(maps.true[box][inside].mean()),
-        float(maps.predicted[box][inside].mean()),
+        found.sample.name,
+        dispute.score,
+        dispute.kind,
+        names[found.sample.mask[dispute.inner]],
+        names[found.prediction.mask[dispute.inner]],
+        float(found.true[box][inside].mean()),
+        float(found.predicted[box][inside].mean()),
         int(inside.sum()),
-        place,
+        dispute.place,
         (box[0].start, box[1].start, box[0].stop, box[1].stop),
-        None if objects is None else int(objects[place]) or None,
+        None if objects is None else int(objects[dispute.inner]) or None,
         doubt,
     )

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from delineate.data.records import Sample
 from delineate.data.sheet import Colours
+from delineate.evaluation.contradiction import Contradiction
 from delineate.evaluation.disagreement import Disagreement, find_disagreements
 from delineate.evaluation.review_sheet import Crop, cut, review_sheet
 from delineate.files import write_whole
@@ -22,6 +23,7 @@ SHOWN_OF_AN_IMAGE = 3
 COLUMNS = (
     "image",
     "score",
+    "kind",
     "true_class",
     "predicted_class",
     "true_probability",
@@ -56,11 +58,12 @@ class Review:
 
     def add(self, sample: Sample, prediction: Prediction) -> None:
         """Take in an image with its truth and its prediction."""
-        found = find_disagreements(sample, prediction, self.names)
-        self.places = sorted([*self.places, *found], key=lambda each: each.order)[:MOST]
-        for about in found[:SHOWN_OF_AN_IMAGE]:
+        found = Contradiction.of(sample, prediction)
+        places = find_disagreements(found, self.names)
+        self.places = sorted([*self.places, *places], key=lambda each: each.order)[:MOST]
+        for about in places[:SHOWN_OF_AN_IMAGE]:
             if len(self.crops) < SHOWN or about.order < self.crops[-1].about.order:
-                crops = [*self.crops, cut(sample, prediction, about)]
+                crops = [*self.crops, cut(found, about)]
                 self.crops = sorted(crops, key=lambda crop: crop.about.order)[:SHOWN]
 
     @cached_property
@@ -122,15 +125,21 @@ def review_sections(review: Review, *, trained_on: bool) -> list[Section]:
         "lists them, the surest first. Look there for wrong labels. Among them are the network's "
         "own mistakes, which tell what it has yet to learn."
     )
+    if any(place.kind != "class" for place in review.places):
+        text += (
+            "\n\nSome are about what is one object: the truth joins what the network holds apart "
+            '("joined" in the list), or holds apart what the network joins ("split").'
+        )
     if trained_on:
         text += (
             "\n\nThe network was trained on some of these images. What it has seen often enough it "
             "knows by heart, wrong labels too, and does not contradict."
         )
     caption = (
-        "In each, what is in dispute is outlined in white. The score is how surely the network "
-        "contradicts, from 0 to 1, the probability that of its own answer in the outline. No more "
-        f"than {SHOWN_OF_AN_IMAGE} of an image."
+        "In each, what is in dispute is outlined in white; a line across it is where one object "
+        "ends and the next begins. The score is how surely the network contradicts, from 0 to 1, "
+        "the probability that of the class it gives to what is outlined. No more than "
+        f"{SHOWN_OF_AN_IMAGE} of an image."
     )
     picture = Picture("The surest disagreements", caption, review.sheet)
     return [Section("Look at these first", text, pictures=(picture,))]
@@ -140,6 +149,7 @@ def _cells(found: Disagreement) -> tuple[object, ...]:
     return (
         found.image,
         f"{found.score:.4f}",
+        found.kind,
         found.true_class,
         found.predicted_class,
         f"{found.true_probability:.4f}",

@@ -7,14 +7,19 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.segmentation import find_boundaries
 
 from delineate.data.panels import SIDE, Strip, strip_sheet
-from delineate.data.records import Sample
 from delineate.data.sheet import Colours, Pixels, fit
-from delineate.evaluation.disagreement import Disagreement, regions_of
+from delineate.evaluation.contradiction import Contradiction
+from delineate.evaluation.disagreement import Disagreement
 from delineate.imaging import overlay
-from delineate.prediction.predictor import Prediction
 
+_WHAT = {
+    "class": "{0.true_class}, predicted as {0.predicted_class}",
+    "joined": "{0.true_class}: one object in the truth, several predicted",
+    "split": "{0.true_class}: several objects in the truth, one predicted",
+}
 _LEAST_SIDE = 64  # of what is cut out, in pixels of the image
 _INNER, _OUTER = (255, 255, 255), (0, 0, 0)
 
@@ -29,6 +34,8 @@ class Crop:
         truth: (height, width) class ids.
         prediction: (height, width) class ids.
         region: (height, width) bool: where they disagree.
+        ends: Where objects are in dispute, (height, width) bool each: where the true ones end in
+            the region, and where the predicted ones do.
     """
 
     about: Disagreement
@@ -36,22 +43,25 @@ class Crop:
     truth: NDArray[Any]
     prediction: NDArray[Any]
     region: NDArray[np.bool_]
+    ends: tuple[NDArray[np.bool_], ...] = ()
 
 
-def cut(sample: Sample, prediction: Prediction, about: Disagreement) -> Crop:
+def cut(found: Contradiction, about: Disagreement) -> Crop:
     """Return the surroundings of a disagreement, three times as large as it, scaled to a panel.
 
     Args:
-        sample: The image and its truth.
-        prediction: The prediction.
-        about: A disagreement of these.
+        found: What is known of each pixel of the image.
+        about: A disagreement in it.
     """
-    regions = regions_of(sample, prediction)
-    region = (regions == regions[about.place]).astype(np.uint8)
-    window = _window(about.box, sample.size)
-    masks = [mask[window] for mask in (sample.mask, prediction.mask, region)]
-    image, (truth, found, inside) = fit(sample.image[window], masks, side=SIDE)
-    return Crop(about, image, truth, found, inside > 0)
+    window = _window(about.box, found.sample.size)
+    labels = found.labels[about.kind]
+    region = (labels[window] == labels[about.place]).astype(np.uint8)
+    masks = [found.sample.mask[window], found.prediction.mask[window], region]
+    if about.kind != "class":
+        masks += [found.labels[kind][window] for kind in ("joined", "split")]
+    image, (truth, predicted, inside, *objects) = fit(found.sample.image[window], masks, side=SIDE)
+    ends = tuple(find_boundaries(each, mode="inner") & (inside > 0) for each in objects)
+    return Crop(about, image, truth, predicted, inside > 0, ends)
 
 
 def review_sheet(crops: Sequence[Crop], colours: Colours, *, names: Sequence[str] = ()) -> bytes:
@@ -88,12 +98,14 @@ def _span(twice_middle: int, side: int, end: int) -> slice:
 
 def _strip(crop: Crop, colours: Colours) -> Strip:
     masks = crop.truth, crop.prediction
-    tinted = (overlay(crop.image, mask, colours) for mask in masks)
+    tinted = [overlay(crop.image, mask, colours) for mask in masks]
+    for panel, ends in zip(tinted, crop.ends, strict=False):
+        panel[ends] = _INNER
     panels = (crop.image.copy(), *tinted)
     for panel in panels:
         _outline(panel, crop.region)
     about = crop.about
-    what = f"{about.true_class}, predicted as {about.predicted_class}"
+    what = _WHAT[about.kind].format(about)
     sure = f"score {about.score:.2f}, probability {about.predicted_probability:.2f}"
     where = f"row {about.place[0]}, column {about.place[1]}; {about.area:,} pixels"
     return Strip(panels, (f"{what}; {sure}", f"{about.image}: {where}"))
