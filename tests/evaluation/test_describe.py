@@ -160,7 +160,7 @@ def test_scores_of_objects_have_a_table_where_there_are_any(predictor, data, rep
     ("split", "known", "sentence"),
     [
         ("test", True, "The training has seen none of these images."),
-        ("validation", True, "the best epoch was chosen by them"),
+        ("validation", True, "settings were chosen by them"),
     ],
 )
 def test_the_reader_is_told_how_far_the_network_knows_the_images(
