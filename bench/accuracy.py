@@ -11,6 +11,7 @@ in each training; nothing is chosen by them.
 
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,8 @@ def main() -> None:
         if training.name not in chosen or training.name in done:
             continue
         cost, out = run_script(Path(__file__), "--one", data, weights, folder, training.name)
-        rows.append({"training": training.name, **circumstances(), **cost, **json.loads(out)})
+        said = {"training": training.name, "minutes": training.minutes, **circumstances()}
+        rows.append({**said, **cost, **json.loads(out)})
         kept.write_text(json.dumps(rows, indent=1))
     write_rows("accuracy", rows)
 
@@ -142,6 +144,7 @@ def one(data: Path, weights: Path, folder: Path, name: str) -> None:
 
     training = next(each for each in TRAININGS if each.name == name)
     place, kind = _place(folder, name), training.part[0]
+    begun = time.monotonic()
     dataset = PARTS[kind](dl.Dataset.open(data / training.data), training.part[1])
     said = {**training.settings, "training.budget": training.minutes, **_settled(folder, training)}
     if "model.encoder" in said:
@@ -153,11 +156,16 @@ def one(data: Path, weights: Path, folder: Path, name: str) -> None:
     elif not resumed:
         recipe = dl.plan(dataset, settings=said)
     run = dl.train(dataset, recipe, to=place, resume=resumed)
+    spent = time.monotonic() - begun
     beside = None if training.beside is None else _place(folder, training.beside)
     report = dl.evaluate(
         run, dataset, split=training.split, to=place / training.split, compare=beside
     )
-    found = {"scores": report.values, "epochs": len(run.rows)}
+    found = {
+        "scores": report.values,
+        "epochs": len(run.rows),
+        "training_seconds": round(spent, 1),
+    }
     if name == "short":
         found["post"] = _without_parts(place, dataset)
     print(json.dumps(found))

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from accuracy_page import accuracy_page
 from matrix_page import matrix_page
-from measure import read_rows
+from measure import ROWS, read_rows
 from models_page import models_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -30,7 +31,11 @@ def main() -> None:
         note(refusals, "bench/refusals.py FOLDER"),
     )
     family = models_page(models, refusals, notes)
-    (DOCS / "results.md").write_text(f"{results(read_rows('nuclei'))}\n{family}")
+    reached = ""
+    if (ROWS / "accuracy.json").is_file():
+        plan = read_rows("accuracy")
+        reached = accuracy_page(plan, note(plan, "bench/accuracy.py DATA WEIGHTS FOLDER"))
+    (DOCS / "results.md").write_text(f"{results(read_rows('nuclei'))}\n{reached}{family}")
     parts = [
         step_speed(read_rows("feed")),
         check_cost(read_rows("check")),

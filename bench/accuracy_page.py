@@ -1,0 +1,236 @@
+"""The part of the results' page about the plan: what it reaches, and what each part of it adds."""
+
+from typing import Any
+
+Row = dict[str, Any]
+
+PLANS = ("plan", "plan, another seed")
+RIVALS = ("unet-nuclei", "unet-dice", "mobilenetv2-pix2pix")
+DRIVE = "camvid, a drive left out"
+SCORES = (
+    ("dice_per_image", "Dice per image"),
+    ("iou_per_image", "IoU per image"),
+    ("mean_iou", "mean IoU"),
+    ("boundary_f1", "boundary F1"),
+)
+OBJECTS = ("dsb_map", "ap50", "pq", "aji", "count_error")
+# Those by which a part of the plan is judged.
+JUDGED = ("dice_per_image", "dsb_map")
+
+
+def accuracy_page(kept: Row, note: str) -> str:
+    """Return the sections on the plan."""
+    rows = {row["training"]: row for row in kept["rows"]}
+    parts = [
+        _nuclei(rows),
+        _ablation(rows),
+        _kinds(rows),
+        _few(rows),
+        _camvid(rows),
+        _costs(kept["rows"], note),
+    ]
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def _nuclei(rows: dict[str, Row]) -> list[str]:
+    done = [name for name in (*PLANS, *RIVALS) if name in rows]
+    if not done:
+        return []
+    scores = {name: rows[name]["scores"] for name in done}
+    lines = [
+        "## The plan on nuclei, beside the recipes in the same time",
+        "",
+        f"`delineate train nuclei --budget {rows[done[0]]['minutes']:g}m`, no further word, and",
+        "the recipes with `training.budget` of as many minutes and no end of epochs, on the images",
+        "above with the same tenth for the test. In brackets the 95 % interval over these.",
+        "",
+        f"| score | {' | '.join(done)} |",
+        f"| --- |{' --- |' * len(done)}",
+        *(_line(label, [_within(scores[name], key) for name in done]) for key, label in SCORES),
+        *(_line(f"`{key}`", [_within(scores[name], key) for name in done]) for key in OBJECTS),
+        "",
+        "How much more the plan has, image by image (paired bootstrap, 95 % interval):",
+        "",
+        f"| more than | {' | '.join(_label(key) for key in JUDGED)} |",
+        f"| --- |{' --- |' * len(JUDGED)}",
+        *(
+            _line(name, [_more(scores[name], key) for key in JUDGED])
+            for name in done
+            if "compare" in scores[name]
+        ),
+        "",
+    ]
+    return lines
+
+
+def _ablation(rows: dict[str, Row]) -> list[str]:
+    off = [name for name in rows if name.startswith("short, ")]
+    if "short" not in rows:
+        return []
+    post = rows["short"].get("post", {})
+    return [
+        "## What each part of the plan adds",
+        "",
+        f"Trainings of {rows['short']['minutes']:g} minutes, each without one part of the plan or",
+        "with one thing more; by how much its scores on the test images then differ, with the 95 %",
+        "interval of the paired bootstrap. One seed: a difference that may be 0 is chance, and one",
+        "that may not be may still be the seed's.",
+        "",
+        f"| the plan, but | {' | '.join(_label(key) for key in JUDGED)} |",
+        f"| --- |{' --- |' * len(JUDGED)}",
+        *(
+            _line(
+                name.removeprefix("short, "), [_more(rows[name]["scores"], key) for key in JUDGED]
+            )
+            for name in off
+        ),
+        *(
+            _line(
+                f"{name} (the same weights)", [_difference(found["scores"], key) for key in JUDGED]
+            )
+            for name, found in post.items()
+        ),
+        "",
+    ]
+
+
+def _kinds(rows: dict[str, Row]) -> list[str]:
+    done = [name for name in rows if name.startswith("without kind ")]
+    if not done:
+        return []
+    return [
+        "## Kinds of picture never trained on",
+        "",
+        f"Each kind left out of a training of {rows[done[0]]['minutes']:g} minutes, and scored.",
+        "",
+        "| left out | images | Dice per image | IoU per image | `dsb_map` |",
+        "| --- | --- | --- | --- | --- |",
+        *(_line_of_kind(rows[name]["scores"]) for name in done),
+        "",
+    ]
+
+
+def _few(rows: dict[str, Row]) -> list[str]:
+    counts = sorted({int(name.split()[0]) for name in rows if " images, " in name})
+    if not counts:
+        return []
+    names = ("plan", "unet-nuclei")
+    return [
+        "## Learning from little",
+        "",
+        "A few images drawn once, a fifth of them to validate, three minutes; Dice per image and",
+        "`dsb_map` on the test images.",
+        "",
+        f"| images | {' | '.join(names)} |",
+        "| --- | --- | --- |",
+        *(
+            _line(str(count), [_both(rows.get(f"{count} images, {name}")) for name in names])
+            for count in counts
+        ),
+        "",
+    ]
+
+
+def _camvid(rows: dict[str, Row]) -> list[str]:
+    done = [name for name in (DRIVE, "camvid") if name in rows]
+    if not done:
+        return []
+    return [
+        "## The plan on CamVid",
+        "",
+        "With MobileNetV2's weights at hand (`model.encoder`, `model.weights`). Settings of",
+        "prediction were found on the drive that was left out, and taken for the other training.",
+        "",
+        "| training | minutes | images | mean IoU | accuracy |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            _line(
+                name,
+                [
+                    f"{rows[name]['minutes']:g}",
+                    str(len(rows[name]["scores"]["images"])),
+                    _value(rows[name]["scores"], "mean_iou"),
+                    _value(rows[name]["scores"], "accuracy"),
+                ],
+            )
+            for name in done
+        ),
+        "",
+    ]
+
+
+def _costs(rows: list[Row], note: str) -> list[str]:
+    if not rows:
+        return []
+    return [
+        "## What the trainings of the plan cost",
+        "",
+        "| training | asked for | epochs | time, all in all | processor time | memory | commit |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            _line(
+                row["training"],
+                [
+                    f"{row['minutes']:g} min",
+                    str(row["epochs"]),
+                    f"{row['training_seconds'] / 60:.1f} min",
+                    f"{row['cpu_seconds'] / 60:.1f} min",
+                    f"{row['peak_mib']} MiB",
+                    row["commit"],
+                ],
+            )
+            for row in rows
+        ),
+        "",
+        note,
+        "",
+    ]
+
+
+def _line(first: str, cells: list[str]) -> str:
+    return f"| {first} | {' | '.join(cells)} |"
+
+
+def _label(key: str) -> str:
+    return dict(SCORES).get(key, f"`{key}`")
+
+
+def _value(scores: Row, key: str) -> str:
+    value = scores.get(key, scores.get("instances", {}).get(key))
+    return "" if value is None else f"{value:.3f}"
+
+
+def _within(scores: Row, key: str) -> str:
+    interval = scores["intervals"].get(key)
+    value = _value(scores, key)
+    return value if interval is None else f"{value} ({interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def _more(scores: Row, key: str) -> str:
+    """Return how much less a training has than the one beside which it stands."""
+    return _difference(scores["compare"]["scores"], key)
+
+
+def _difference(compared: Row, key: str) -> str:
+    found = compared.get(key)
+    if found is None or found["interval"] is None:
+        return ""
+    low, high = found["interval"]
+    return f"{found['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _kind_of(scores: Row) -> str:
+    kinds = scores.get("kinds") or [{"kind": "all"}]
+    return str(kinds[0]["kind"])
+
+
+def _line_of_kind(scores: Row) -> str:
+    keys = ("dice_per_image", "iou_per_image", "dsb_map")
+    cells = [str(len(scores["images"])), *(_value(scores, key) for key in keys)]
+    return _line(_kind_of(scores), cells)
+
+
+def _both(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return f"{_value(row['scores'], 'dice_per_image')}, {_value(row['scores'], 'dsb_map')}"
