@@ -37,7 +37,7 @@ def _nuclei(rows: dict[str, Row]) -> list[str]:
     if not done:
         return []
     scores = {name: rows[name]["scores"] for name in done}
-    lines = [
+    return [
         "## The plan on nuclei, beside the recipes in the same time",
         "",
         f"`delineate train nuclei --budget {rows[done[0]]['minutes']:g}m`, no further word, and",
@@ -60,7 +60,6 @@ def _nuclei(rows: dict[str, Row]) -> list[str]:
         ),
         "",
     ]
-    return lines
 
 
 def _ablation(rows: dict[str, Row]) -> list[str]:
