@@ -33,8 +33,8 @@ def section(plans: dict[str, dl.Plan]) -> str:
     lines = [
         HEAD,
         "",
-        "Half an hour for the nuclei of the 2018 Data Science Bowl and for the streets of CamVid, the",
-        "latter with `--set model.encoder=mobilenetv2 --set model.weights=FILE`. Written by",
+        "Half an hour for the nuclei of the 2018 Data Science Bowl, and for the streets of CamVid",
+        "with `--set model.encoder=mobilenetv2 --set model.weights=FILE`. Written by",
         f"`python bench/plans.py DATA WEIGHTS` at commit {circumstances()['commit']}, on "
         f"{circumstances()['cores']} cores of {circumstances()['processor']}.",
         "",
