@@ -76,7 +76,7 @@ REFINED = {"refiner.use": "after", "refiner.fidelity": "loss", "refiner.learning
 TRAININGS = (
     Training("camvid", "camvid", "camvid", pretrained=True),
     Training("camvid 30 min", "camvid", "camvid", {"training.epochs": 23}, pretrained=True),
-    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 20}),
+    Training("camvid 30 min, from nothing", "camvid", "camvid", {**SCRATCH, "training.epochs": 15}),
     Training(
         "camvid 30 min, a drive left out",
         "camvid-drive",
