@@ -109,7 +109,7 @@ TRAININGS = (
         "camvid 15 min, refined",
         "camvid",
         "camvid",
-        {**REFINED, "training.epochs": 6, "refiner.epochs": 2},
+        {**REFINED, "training.epochs": 6, "refiner.epochs": 1},
         True,
     ),
     Training("voc", "voc-lists", "mobilenetv2-gan", {"refiner.use": "none"}, True),

@@ -189,7 +189,9 @@ def _costs(rows: list[Row], note: str) -> list[str]:
             for row in rows
         ),
         "",
-        f"{note} The trainings ran at the commits in their rows.",
+        f"{note} The trainings ran at the commits in their rows. Beside those from camvid 30 min",
+        "on, small other work ran at the lowest priority: their times are a little longer than on",
+        "a machine at rest, which the processor time tells.",
         "",
     ]
 
