@@ -74,9 +74,23 @@ def _camvid(rows: dict[str, Row]) -> list[str]:
         ),
         "",
         "The lines of the classes are IoU.",
+        *_differences(rows),
         *_figures(),
         "",
     ]
+
+
+def _differences(rows: dict[str, Row]) -> list[str]:
+    """Return what weights gain and what a new street costs, where that has been measured."""
+    known, bare, left = (rows.get(name, {}).get("scores") for name in CAMVID[1:])
+    lines = []
+    if known and bare:
+        gain = known["validation"]["mean_iou"] - bare["validation"]["mean_iou"]
+        lines.append(f"In the same time, pretrained weights gain {gain:.3f} in mean IoU.")
+    if left:
+        cost = left["validation"]["mean_iou"] - left["test"]["mean_iou"]
+        lines.append(f"A street that was never seen costs {cost:.3f}: another drive, other places.")
+    return lines
 
 
 def _figures() -> list[str]:
