@@ -88,14 +88,14 @@ def _differences(rows: dict[str, Row]) -> list[str]:
         gain = _mean_iou(known, "validation") - _mean_iou(bare, "validation")
         times = [f"{row['cpu_seconds'] / 60:.0f}" for row in (known, bare)]
         lines += [
-            f"Pretrained weights gain {gain:.3f} in mean IoU, in {times[0]} minutes of processor time",
-            f"against {times[1]} from nothing.",
+            f"Pretrained weights gain {gain:.3f} in mean IoU ({times[0]} minutes of processor time,",
+            f"{times[1]} from nothing).",
         ]
     if left:
         less = _mean_iou(left, "validation") - _mean_iou(left, "test")
         lines += [
             f"On the drive that was left out the mean IoU is {less:.3f} lower than on the known",
-            "street; that is what a new street costs, and what its frames are harder or easier.",
+            "street: the cost of a new street, together with how much harder its frames are.",
         ]
     return lines
 
