@@ -88,8 +88,8 @@ def _differences(rows: dict[str, Row]) -> list[str]:
         gain = _mean_iou(known, "validation") - _mean_iou(bare, "validation")
         times = [f"{row['cpu_seconds'] / 60:.0f}" for row in (known, bare)]
         lines += [
-            f"Pretrained weights gain {gain:.3f} in mean IoU ({times[0]} minutes of processor time,",
-            f"{times[1]} from nothing).",
+            f"Pretrained weights gain {gain:.3f} in mean IoU ({times[0]} minutes of processor",
+            f"time, {times[1]} from nothing).",
         ]
     if left:
         less = _mean_iou(left, "validation") - _mean_iou(left, "test")
