@@ -1,16 +1,13 @@
 """The training, from top to bottom."""
 
 import errno
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import keras
-import numpy as np
 
 from delineate.data.dataset import Dataset
 from delineate.errors import RunError
@@ -22,20 +19,18 @@ from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
 from delineate.recipe import Recipe
 from delineate.runs import Run
-from delineate.training.afterwards import seconds_afterwards
 from delineate.training.beginning import Reading, describe, existing, fresh, settled, split
 from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
-from delineate.training.feeding import feed
 from delineate.training.first_batch import draw_first_batch
 from delineate.training.folds import train_folds, whole_run
 from delineate.training.interrupt import StopRequest
+from delineate.training.loop import run_epochs
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session
 from delineate.training.session import Session
-from delineate.training.tally import Tally
 from delineate.training.thawing import plain_stepper
-from delineate.training.watching import Pace, Progress, Watch
+from delineate.training.watching import Watch
 
 
 def train(
@@ -133,12 +128,12 @@ def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -
     together = session.recipe.refiner.use == "together"
     with StopRequest() as stop:
         if refiner is None or not together:
-            _run_epochs([session], stop, watch)
+            run_epochs([session], stop, watch)
         else:
-            _run_epochs([session, refiner], stop, watch)
+            run_epochs([session, refiner], stop, watch)
         if refiner and not together:
             begin_after(session, refiner)
-            _run_epochs([refiner], stop, watch)
+            run_epochs([refiner], stop, watch)
     if refiner:
         keep_what_gains(session, refiner)
 
@@ -179,144 +174,3 @@ def _full_disk_told(run: Run) -> Iterator[None]:
             f"The disk is full: {error.filename or run.folder} could not be written.",
             hint="Free some space, then go on with --resume.",
         ) from error
-
-
-def _run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
-    """Train one network to its end, or two side by side, of which the first one leads."""
-    leader = sessions[0]
-    if stop.asked and not leader.finished:
-        # Asked for in the last steps of the stage before, which is saved.
-        raise KeyboardInterrupt
-    for session in sessions:
-        session.callbacks.on_train_begin()
-    if leader.budget and leader.budget.reserve is None and not leader.finished:
-        leader.budget.reserve = seconds_afterwards(leader.parts, leader.stepper, leader.recipe)
-    while leader.done < leader.all_steps and not leader.finished:
-        if leader.budget and leader.budget.begin_epoch(leader.done):
-            leader.journal.note("budget", steps=leader.all_steps)
-        _run_epoch(sessions, stop, watch)
-        finished = leader.stepper.model.stop_training or leader.done >= leader.all_steps
-        for session in sessions:
-            session.finished = finished
-            session.next_epoch()
-        _save(sessions)
-        if stop.asked and not finished:
-            _interrupt(sessions)
-    for session in sessions:
-        session.callbacks.on_train_end()
-
-
-def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
-    leader = sessions[0]
-    for session in sessions:
-        session.callbacks.on_epoch_begin(session.epoch)
-    pace = Pace()
-    _run_steps(sessions, pace, stop, watch)
-    speed = {
-        "seconds": round(pace.seconds, 3),
-        "images_per_second": round(pace.images_per_second, 2),
-    }
-    with leader.stepper.shown():
-        for session in sessions:
-            logs = session.tally.scores() | _validate(session) | speed
-            logs["learning_rate"] = float(session.learning_rate())
-            if watch:
-                watch(_progress(session, pace, logs, epoch_done=True))
-            session.callbacks.on_epoch_end(session.epoch, logs)
-            if leader.stepper.model.stop_training and not _is_validated(session):
-                # Nobody has looked at this epoch, and there will be no other.
-                session.keep_best(_scores_of_validation(session))
-
-
-def _run_steps(
-    sessions: Sequence[Session], pace: Pace, stop: StopRequest, watch: Watch | None
-) -> None:
-    """Make the steps of an epoch that are not done yet, as far as there is time for them."""
-    leader, recipe = sessions[0], sessions[0].recipe
-    batches = leader.batches
-    todo = range(leader.step, batches.steps)
-    for images, masks in feed(batches, leader.epoch, todo, recipe.runtime.workers):
-        for session in sessions:
-            _step(session, images, masks)
-        pace.step(len(images))
-        if watch and pace.due():
-            watch(_progress(leader, pace, leader.tally.scores()))
-        if leader.budget and leader.budget.count(leader.done):
-            leader.journal.note("budget", steps=leader.all_steps)
-        if leader.done >= leader.all_steps:
-            break
-        if stop.asked and leader.step < batches.steps:
-            _interrupt(sessions)
-        if recipe.callbacks.save_steps and leader.step % recipe.callbacks.save_steps == 0:
-            _save(sessions)
-
-
-def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
-    stepper = session.stepper
-    stepper.set_learning_rate(session.learning_rate())
-    session.callbacks.on_train_batch_begin(session.step)
-    # The step: Keras's compiled train function moves all weights by one batch.
-    losses = stepper.step(images, masks)
-    _refuse_infinite(losses, session)
-    session.tally.add(losses, len(images), stepper.scores.table())
-    session.callbacks.on_train_batch_end(session.step, losses)
-    session.step += 1
-
-
-def _validate(session: Session) -> dict[str, float]:
-    """Return the scores of the validation images; none between two validations."""
-    return _scores_of_validation(session) if _is_validated(session) else {}
-
-
-def _is_validated(session: Session) -> bool:
-    done = session.epoch + 1
-    return done % session.recipe.training.validate_every == 0 or done == session.epochs
-
-
-def _scores_of_validation(session: Session) -> dict[str, float]:
-    batches, stepper = session.parts.validation, session.stepper
-    if batches is None:
-        return {}
-    tally = Tally(stepper.scores.classes, stepper.scores.summarise)
-    for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
-        losses = stepper.test(images, masks)
-        tally.add(losses, len(images), stepper.scores.table())
-    return tally.scores("val_")
-
-
-def _save(sessions: Sequence[Session]) -> None:
-    # The leader last: where it has a resume point, the others have the same one.
-    for session in reversed(sessions):
-        session.save()
-
-
-def _interrupt(sessions: Sequence[Session]) -> NoReturn:
-    for session in reversed(sessions):
-        session.interrupt()
-    raise KeyboardInterrupt
-
-
-def _refuse_infinite(losses: Mapping[str, float], session: Session) -> None:
-    for name, loss in losses.items():
-        if not math.isfinite(loss):
-            section = session.stepper.stage or "training"
-            raise RunError(
-                f"The {name} is {loss} in epoch {session.epoch + 1}, step {session.step + 1}.",
-                hint=f"Lower {section}.learning_rate; the last saved epoch is untouched.",
-            )
-
-
-def _progress(
-    session: Session, pace: Pace, scores: dict[str, float], *, epoch_done: bool = False
-) -> Progress:
-    return Progress(
-        epoch=session.epoch + 1,
-        epochs=session.epochs,
-        step=session.step,
-        steps=session.batches.steps,
-        scores=scores,
-        images_per_second=pace.images_per_second,
-        seconds_left=pace.seconds_left(session.all_steps - session.done),
-        epoch_done=epoch_done,
-        stage=session.stepper.stage,
-    )
