@@ -109,6 +109,7 @@ def test_each_join_has_what_comes_up_and_what_was_kept_at_that_resolution():
         ({"output": "sigmoid"}, lambda found: found["logits"].filters == 1),
         ({"output": "sigmoid", "classes": 3}, lambda found: found["logits"].filters == 3),
         ({"input_scale": 0.5}, lambda found: found["scale"].scale == 0.5),
+        ({"objects": "both"}, lambda found: "object_logits" in found),
         ({"classes": 7}, lambda found: found["logits"].filters == 7),
         ({"channels": 5}, lambda found: found["image"].output.shape[-1] == 5),
         (

@@ -9,13 +9,17 @@ from delineate.planning.fingerprint import fingerprint_of, uprightness
 
 
 def cells(count=6, size=(64, 80), seed=0):
-    """Discs of 10 pixels across, two of them touching in each image."""
+    """Discs of 10 pixels across, two of them touching in each image, above or below the third."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: size[0], : size[1]]
     images, masks, instances = [], [], []
-    for _ in range(count):
+    for index in range(count):
         objects = np.zeros(size, np.int32)
-        for number, (row, column) in enumerate([(15, 15), (15, 25), (45, 60)], 1):
+        row, column = 15 + 4 * (index // 2), 12 + 11 * (index % 5)
+        middles = np.array([(row, column), (row, column + 10), (row + 30, 70 - column)])
+        if index % 2:
+            middles[:, 0] = size[0] - 1 - middles[:, 0]
+        for number, (row, column) in enumerate(middles, 1):
             objects[(rows - row) ** 2 + (columns - column) ** 2 <= 25] = number
         noise = rng.normal(0, 10, size)
         image = np.where(objects > 0, 180, 50) + noise
