@@ -32,6 +32,33 @@ def count_multiply_adds(model: keras.Model, *, size: int = 256) -> int:
     return sum(map(_of_call, trace(model, size).calls))
 
 
+def count_values(model: keras.Model, *, size: int = 256) -> int:
+    """Return how many numbers the layers of a model give for one image.
+
+    A step of training keeps most of them until their gradients have been computed.
+
+    Args:
+        model: A functional or sequential model of one image.
+        size: The side of the image, in pixels, where the model leaves it open.
+
+    Raises:
+        UsageError: The model has no graph of layers, or not one image as input.
+
+    Example:
+        >>> image = keras.Input((None, None, 3))
+        >>> model = keras.Model(image, keras.layers.Conv2D(8, 3, padding="same")(image))
+        >>> count_values(model, size=10)
+        800
+    """
+    return sum(map(_values_of, trace(model, size).calls))
+
+
+def _values_of(call: Call) -> int:
+    if isinstance(call.layer, keras.Model):
+        return sum(map(_values_of, follow(call.layer, call.inputs)[0]))
+    return sum(int(math.prod(output.shape)) for output in call.outputs)
+
+
 def _of_call(call: Call) -> int:
     for kind, count in _COUNTS:
         if isinstance(call.layer, kind):

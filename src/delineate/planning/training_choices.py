@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from delineate.models.machine import device
+from delineate.models.build import build_network
+from delineate.models.costs import count_values
+from delineate.models.machine import device, machine
 from delineate.models.probe import Pace, Trial, pace_of
 from delineate.planning.choice import Choice, Choices
 from delineate.planning.fingerprint import Fingerprint
@@ -16,6 +18,9 @@ WORTH = 1.2
 # Pixels of a batch, 8 windows of 256×256; on a GPU, which a small one would leave idle, more.
 BATCH_PIXELS, ON_GPU = 2**19, 8
 SMALLEST_BATCH, LARGEST_BATCH = 4, 64
+# Bytes that a step takes for each number that a layer gives: itself, its gradient and what
+# convolutions lay beside them; and the share of the memory that a step may take.
+BYTES_PER_VALUE, SHARE_OF_MEMORY = 12, 0.4
 # Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
 FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
 # As many as a recipe may have.
@@ -30,7 +35,7 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, obje
         recipe: What has been chosen so far: the network and its windows, and what has been said.
         said: The keys of that, "section.key".
     """
-    batch = _batch_size(recipe)
+    batch = _batch_size(found, recipe)
     size = recipe.training.batch_size if "training.batch_size" in said else int(str(batch.value))
     paces = _paces(found, recipe, size)
     precision = _precision(paces)
@@ -46,11 +51,30 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, obje
     }
 
 
-def _batch_size(recipe: Recipe) -> Choice:
+def _batch_size(found: Fingerprint, recipe: Recipe) -> Choice:
     height, width = recipe.data.size
     pixels = BATCH_PIXELS * (1 if device() == "cpu" else ON_GPU)
     count = min(max(round(pixels / (height * width)), SMALLEST_BATCH), LARGEST_BATCH)
+    memory = machine()["memory_gib"]
+    if device() == "cpu" and memory is not None:
+        each = _gib_of_a_window(found, recipe)
+        most = max(1, int(SHARE_OF_MEMORY * memory / each))
+        if most < count:
+            return Choice(most, f"a window takes {each:.2g} GiB of the {memory:.0f} in a step")
     return Choice(count, f"about {pixels:,} pixels of {height}×{width} windows in a step")
+
+
+def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
+    """Return how much memory a step of training takes for each window of its batch."""
+    height, width = recipe.data.size
+    network = build_network(
+        recipe.model.model_copy(update={"weights": None}),
+        classes=len(found.classes),
+        channels=recipe.data.channels or found.channels,
+        size=recipe.data.size,
+    )
+    values = count_values(network.model, size=round((height * width) ** 0.5 / 32) * 32)
+    return values * BYTES_PER_VALUE / 2**30
 
 
 def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, Pace]:

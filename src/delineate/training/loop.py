@@ -1,0 +1,166 @@
+"""The loop: epochs, their steps, and what follows each of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from delineate.errors import RunError
+from delineate.training.afterwards import seconds_afterwards
+from delineate.training.feeding import feed
+from delineate.training.interrupt import StopRequest
+from delineate.training.session import Session
+from delineate.training.tally import Tally
+from delineate.training.watching import Pace, Progress, Watch
+
+
+def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
+    """Train one network to its end, or two side by side, of which the first one leads.
+
+    Args:
+        sessions: The training of a network, and that of its refiner where both go together.
+        stop: Whether somebody wants it to end; heeded between two steps.
+        watch: Called a few times a second, and after each epoch.
+
+    Raises:
+        KeyboardInterrupt: A stop was asked for; everything is saved.
+        RunError: A loss is not finite.
+    """
+    leader = sessions[0]
+    if stop.asked and not leader.finished:
+        # Asked for in the last steps of the stage before, which is saved.
+        raise KeyboardInterrupt
+    for session in sessions:
+        session.callbacks.on_train_begin()
+    if leader.budget and leader.budget.reserve is None and not leader.finished:
+        leader.budget.reserve = seconds_afterwards(leader.parts, leader.stepper, leader.recipe)
+    while leader.done < leader.all_steps and not leader.finished:
+        if leader.budget and leader.budget.begin_epoch(leader.done):
+            leader.journal.note("budget", steps=leader.all_steps)
+        _run_epoch(sessions, stop, watch)
+        finished = leader.stepper.model.stop_training or leader.done >= leader.all_steps
+        for session in sessions:
+            session.finished = finished
+            session.next_epoch()
+        _save(sessions)
+        if stop.asked and not finished:
+            _interrupt(sessions)
+    for session in sessions:
+        session.callbacks.on_train_end()
+
+
+def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
+    leader = sessions[0]
+    for session in sessions:
+        session.callbacks.on_epoch_begin(session.epoch)
+    pace = Pace()
+    _run_steps(sessions, pace, stop, watch)
+    speed = {
+        "seconds": round(pace.seconds, 3),
+        "images_per_second": round(pace.images_per_second, 2),
+    }
+    with leader.stepper.shown():
+        for session in sessions:
+            logs = session.tally.scores() | _validate(session) | speed
+            logs["learning_rate"] = float(session.learning_rate())
+            if watch:
+                watch(_progress(session, pace, logs, epoch_done=True))
+            session.callbacks.on_epoch_end(session.epoch, logs)
+            if leader.stepper.model.stop_training and not _is_validated(session):
+                # Nobody has looked at this epoch, and there will be no other.
+                session.keep_best(_scores_of_validation(session))
+
+
+def _run_steps(
+    sessions: Sequence[Session], pace: Pace, stop: StopRequest, watch: Watch | None
+) -> None:
+    """Make the steps of an epoch that are not done yet, as far as there is time for them."""
+    leader, recipe = sessions[0], sessions[0].recipe
+    batches = leader.batches
+    todo = range(leader.step, batches.steps)
+    for images, masks in feed(batches, leader.epoch, todo, recipe.runtime.workers):
+        for session in sessions:
+            _step(session, images, masks)
+        pace.step(len(images))
+        if watch and pace.due():
+            watch(_progress(leader, pace, leader.tally.scores()))
+        if leader.budget and leader.budget.count(leader.done):
+            leader.journal.note("budget", steps=leader.all_steps)
+        if leader.done >= leader.all_steps:
+            break
+        if stop.asked and leader.step < batches.steps:
+            _interrupt(sessions)
+        if recipe.callbacks.save_steps and leader.step % recipe.callbacks.save_steps == 0:
+            _save(sessions)
+
+
+def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
+    stepper = session.stepper
+    stepper.set_learning_rate(session.learning_rate())
+    session.callbacks.on_train_batch_begin(session.step)
+    # The step: Keras's compiled train function moves all weights by one batch.
+    losses = stepper.step(images, masks)
+    _refuse_infinite(losses, session)
+    session.tally.add(losses, len(images), stepper.scores.table())
+    session.callbacks.on_train_batch_end(session.step, losses)
+    session.step += 1
+
+
+def _validate(session: Session) -> dict[str, float]:
+    """Return the scores of the validation images; none between two validations."""
+    return _scores_of_validation(session) if _is_validated(session) else {}
+
+
+def _is_validated(session: Session) -> bool:
+    done = session.epoch + 1
+    return done % session.recipe.training.validate_every == 0 or done == session.epochs
+
+
+def _scores_of_validation(session: Session) -> dict[str, float]:
+    batches, stepper = session.parts.validation, session.stepper
+    if batches is None:
+        return {}
+    tally = Tally(stepper.scores.classes, stepper.scores.summarise)
+    for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
+        losses = stepper.test(images, masks)
+        tally.add(losses, len(images), stepper.scores.table())
+    return tally.scores("val_")
+
+
+def _save(sessions: Sequence[Session]) -> None:
+    # The leader last: where it has a resume point, the others have the same one.
+    for session in reversed(sessions):
+        session.save()
+
+
+def _interrupt(sessions: Sequence[Session]) -> NoReturn:
+    for session in reversed(sessions):
+        session.interrupt()
+    raise KeyboardInterrupt
+
+
+def _refuse_infinite(losses: Mapping[str, float], session: Session) -> None:
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            section = session.stepper.stage or "training"
+            raise RunError(
+                f"The {name} is {loss} in epoch {session.epoch + 1}, step {session.step + 1}.",
+                hint=f"Lower {section}.learning_rate; the last saved epoch is untouched.",
+            )
+
+
+def _progress(
+    session: Session, pace: Pace, scores: dict[str, float], *, epoch_done: bool = False
+) -> Progress:
+    return Progress(
+        epoch=session.epoch + 1,
+        epochs=session.epochs,
+        step=session.step,
+        steps=session.batches.steps,
+        scores=scores,
+        images_per_second=pace.images_per_second,
+        seconds_left=pace.seconds_left(session.all_steps - session.done),
+        epoch_done=epoch_done,
+        stage=session.stepper.stage,
+    )
