@@ -46,6 +46,13 @@ def test_what_the_encoder_begins_with_changes_no_pace(tmp_path, monkeypatch):
     assert [trial.model.weights for trial in measured] == [None]
 
 
+@pytest.mark.parametrize("settings", [{"statistics": "frozen"}, {"freeze": "all"}])
+def test_an_encoder_with_weights_is_measured_without_them(tmp_path, settings):
+    model = Model(encoder="mobilenetv2", width=0.35, depth=2, weights="none.h5", **settings)
+    trial = Trial(model, classes=2, channels=3, size=(32, 32), batch_size=2)
+    assert pace_of(trial, folder=tmp_path).images_per_second > 0
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"images_per_second": 1}'])
 def test_a_damaged_note_is_measured_anew(tmp_path, monkeypatch, content):
     monkeypatch.setattr(probe, "_measure", lambda trial: probe.Pace(3.0, 4.0))

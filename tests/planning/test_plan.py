@@ -106,3 +106,14 @@ def test_data_with_errors_is_refused_before_anything_is_measured(monkeypatch):
     monkeypatch.setattr(training_choices, "pace_of", lambda trial: pytest.fail("measured"))
     with pytest.raises(DataError, match="wrong"):
         plan(cells())
+
+
+@pytest.mark.usefixtures("paces")
+def test_a_batch_fits_the_memory(monkeypatch):
+    usual = plan(cells()).recipe.training.batch_size
+    monkeypatch.setattr(training_choices, "machine", lambda: {"memory_gib": 0.25})
+    found = plan(cells())
+    assert 1 <= found.recipe.training.batch_size < usual
+    assert "GiB" in found.reasons["training.batch_size"]
+    said = plan(cells(), settings={"training.batch_size": usual})
+    assert said.recipe.training.batch_size == usual, "whoever says it, knows"

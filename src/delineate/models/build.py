@@ -122,6 +122,15 @@ def build_network(
     )
 
 
+def without_weights(settings: Model) -> Model:
+    """Return settings of the same network that need no file: its weights are random, and move.
+
+    Args:
+        settings: The recipe's section `[model]`.
+    """
+    return settings.model_copy(update={"weights": None, "freeze": "none", "statistics": "trained"})
+
+
 def _probabilities(logits: Tensor, objects: Tensor | None, output: str) -> Tensor:
     if objects is None:
         return layers.Activation(output, dtype="float32", name="probabilities")(logits)

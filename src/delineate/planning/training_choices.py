@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from delineate.models.build import build_network
+from delineate.models.build import build_network, without_weights
 from delineate.models.costs import count_values
 from delineate.models.machine import device, machine
 from delineate.models.probe import Pace, Trial, pace_of
@@ -20,7 +20,7 @@ BATCH_PIXELS, ON_GPU = 2**19, 8
 SMALLEST_BATCH, LARGEST_BATCH = 4, 64
 # Bytes that a step takes for each number that a layer gives: itself, its gradient and what
 # convolutions lay beside them; and the share of the memory that a step may take.
-BYTES_PER_VALUE, SHARE_OF_MEMORY = 12, 0.4
+BYTES_PER_VALUE, SHARE_OF_MEMORY = 8, 0.4
 # Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
 FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
 # As many as a recipe may have.
@@ -68,7 +68,7 @@ def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
     """Return how much memory a step of training takes for each window of its batch."""
     height, width = recipe.data.size
     network = build_network(
-        recipe.model.model_copy(update={"weights": None}),
+        without_weights(recipe.model),
         classes=len(found.classes),
         channels=recipe.data.channels or found.channels,
         size=recipe.data.size,

@@ -3,7 +3,7 @@
 MANIFEST = "image,mask,split,group\na.png,b.png,train,one\nc.png,d.png,,\n"
 LIST = "2007_000032\n2007_000039\n"
 RUNS = "ImageId,EncodedPixels\nx,1 2\nx,5 1\ny,\n"
-SOLVED = "ImageId,EncodedPixels,Height,Width,Usage\nx,1 2,4,6,Public\n"
+SOLVED = "ImageId,EncodedPixels,Height,Width,Usage\nx,1 2,24,32,Public\n"
 
 # By layout: the files of some folders of it. Files without a text are images.
 EXAMPLES = {
