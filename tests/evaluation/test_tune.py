@@ -5,7 +5,9 @@ import pytest
 
 from delineate.bundle import Bundle, Card, Category, Member
 from delineate.data.dataset import Dataset
+from delineate.evaluation import tune as tuning
 from delineate.evaluation.tune import search, some_of, tune, ways_of
+from delineate.prediction.averaging import WAYS
 from delineate.prediction.predictor import finish
 from delineate.recipe import Augment, Post
 from tests.bundles import pointwise_model, save_bundle
@@ -186,3 +188,38 @@ def test_the_best_settings_are_written_into_the_card_and_the_model_is_left(tmp_p
     assert opened.card.post == found.post != Post()
     assert opened.card.files["model.keras"] == before
     assert found.after == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "second"), [(17, "turns"), (16.9, "flips"), (8.9, "mirror"), (4.9, None)]
+)
+def test_averaging_is_as_thorough_as_there_is_time(monkeypatch, seconds, second):
+    """All images take a second once, and are predicted once more in the best way at the end."""
+    clock = [0.0]
+
+    def outputs_of(predictor, part, way, *, progress):
+        clock[0] += len(WAYS[way])
+        return []
+
+    monkeypatch.setattr(tuning, "outputs_of", outputs_of)
+    monkeypatch.setattr(tuning.time, "perf_counter", lambda: clock[0])
+    part = squares()
+    tried = tuning._in_time(None, part, ("none", "turns"), seconds, after=len(part), progress=None)
+    assert [way for way, _ in tried] == ["none"] + ([second] if second else [])
+
+
+def test_time_for_the_other_settings_is_left(monkeypatch):
+    clock = [0.0]
+
+    def outputs_of(predictor, part, way, *, progress):
+        clock[0] += len(WAYS[way])
+        return []
+
+    monkeypatch.setattr(tuning, "outputs_of", outputs_of)
+    monkeypatch.setattr(tuning.time, "perf_counter", lambda: clock[0])
+    part = squares()
+    tried = tuning._in_time(None, part, ("none", "turns"), 18, after=len(part), progress=None)
+    assert next(tried)[0] == "none"
+    # To score all images once takes a second, and it will be done for each of the other settings.
+    clock[0] += 1
+    assert list(tried) == []

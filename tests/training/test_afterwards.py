@@ -6,7 +6,7 @@ import pytest
 
 from delineate.bundle import Bundle
 from delineate.training import afterwards
-from delineate.training.afterwards import DRAWING, seconds_afterwards
+from delineate.training.afterwards import DRAWING, SHARE, seconds_afterwards
 from delineate.training.budget import Budget
 from delineate.training.parts import assemble
 from delineate.training.thawing import plain_stepper
@@ -31,6 +31,8 @@ def test_validation_search_and_report_are_all_counted(discs, recipe):
     assert seconds_afterwards(parts, stepper, told) == windows + 2 * 2 + DRAWING
     searched = told.override({"post.tune": True})
     assert seconds_afterwards(parts, stepper, searched) > windows + 2 * (1 + 8) + DRAWING
+    short = seconds_afterwards(parts, stepper, searched, budget=10)
+    assert short == windows + 2 * 2 + DRAWING + SHARE * 10, "no budget goes into a search"
 
 
 def test_looking_ahead_changes_no_weight(discs, recipe):

@@ -76,6 +76,21 @@ def test_a_machine_that_grows_fast_uses_the_time():
     assert 0.9 * 600 <= clock.now - 1000 <= 1.05 * 600
 
 
+def test_a_slow_beginning_is_forgotten_by_the_half_of_the_time():
+    """The learning rate falls by what was decided: what is taken back late has cost rate."""
+    clock = Clock()
+    budget = fresh(600, clock)
+    decided = []
+
+    def pace(done):
+        if not decided and clock.now - 1000 >= 300:
+            decided.append(budget.steps)
+        return 0.6 if done < 300 else 0.2
+
+    final = run(budget, clock, pace)
+    assert decided[0] == pytest.approx(final, rel=0.05)
+
+
 def test_no_more_steps_are_made_than_the_epochs_have():
     clock = Clock()
     assert run(fresh(600, clock, most=120), clock, lambda done: 0.1) == 120

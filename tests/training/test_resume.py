@@ -107,6 +107,22 @@ def test_ctrl_c_in_the_last_step_of_an_epoch_still_finishes_the_epoch(
     assert weights_hash(run) == weights_hash(whole)
 
 
+def test_ctrl_c_in_the_very_last_step_leaves_search_and_report_to_a_resumption(
+    discs, recipe, whole, tmp_path
+):
+    thorough = recipe.override({"post.tune": True, "evaluation.report": True})
+    with pytest.raises(KeyboardInterrupt):
+        train(discs, thorough, to=tmp_path / "cut", callbacks=[Bell(2, 1)])
+    cut = Run.open(tmp_path / "cut")
+    assert len(cut.rows) == 3
+    assert not cut.report.exists()
+    assert "tuned" not in [event["event"] for event in cut.events()]
+    run = train(discs, None, to=cut.folder, resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+    assert run.report.is_file()
+    assert [event["event"] for event in run.events()].count("tuned") == 1
+
+
 def test_resuming_restores_early_stopping_and_the_plateau(discs, recipe, tmp_path):
     patient = recipe.override(
         {

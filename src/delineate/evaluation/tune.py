@@ -5,6 +5,8 @@ more than chance is kept: a search over all combinations would fit the few valid
 the next ones.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from delineate.evaluation.objective import (
     objective_of,
     truths_of,
 )
+from delineate.prediction.averaging import WAYS
 from delineate.prediction.predictor import Predictor, finish
 from delineate.prediction.separation import connected_parts
 from delineate.recipe import Augment, Post
@@ -38,6 +41,8 @@ ROOM = 2**30
 WORTH, WORTH_OF_AVERAGING = 5e-4, 3e-3
 # Settings that are tried, at the most.
 TRIALS = 60
+# Averaging that takes half the time of another.
+QUICKER = {"turns": "flips", "flips": "mirror"}
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 SEEDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SMOOTHINGS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -65,13 +70,22 @@ class Tuning:
     tried: tuple[dict[str, Any], ...]
 
 
-def tune(run: Path, part: Dataset, augment: Augment, *, progress: Progress | None = None) -> Tuning:
+def tune(
+    run: Path,
+    part: Dataset,
+    augment: Augment,
+    *,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+) -> Tuning:
     """Search the settings of a run's best bundle, write the best ones into its card, return them.
 
     Args:
         run: The folder of the run or bundle.
         part: The validation images; none of them may be used for a claim afterwards.
         augment: How training windows were laid down: what averaging may do, too.
+        seconds: The time there is for this search and for one prediction of all images after it;
+            averaging that does not fit it is not tried.
         progress: Called with (done, all) after each prediction.
 
     Raises:
@@ -79,10 +93,12 @@ def tune(run: Path, part: Dataset, augment: Augment, *, progress: Progress | Non
     """
     bundle = Bundle.open(run)
     predictor = Predictor.open(run)
-    part = some_of(part, predictor.card)
+    some = some_of(part, predictor.card)
     ways = ways_of(bundle.card.post, augment)
-    outputs = ((way, outputs_of(predictor, part, way, progress=progress)) for way in ways)
-    found = search(bundle.card, part, outputs)
+    if seconds is None:
+        seconds = math.inf
+    outputs = _in_time(predictor, some, ways, seconds, after=len(part), progress=progress)
+    found = search(bundle.card, some, outputs)
     if found.post != bundle.card.post:
         copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": found.post}))
     return found
@@ -140,6 +156,43 @@ def some_of(part: Dataset, card: Card, most: int = MOST) -> Dataset:
     pixels = np.mean([fact.size[0] * fact.size[1] for fact in part.facts])
     each = 2 * pixels * (card.class_channels + len(card.objects))
     return part.evenly(min(most, max(FEWEST, int(ROOM / each))))
+
+
+def _in_time(
+    predictor: Predictor,
+    part: Dataset,
+    ways: Sequence[str],
+    seconds: float,
+    *,
+    after: int,
+    progress: Progress | None,
+) -> Iterator[tuple[str, Outputs]]:
+    """Yield what a network says of images in each way, or in a quicker one, while there is time.
+
+    Args:
+        predictor: Of the bundle.
+        part: The images.
+        ways: The kinds of averaging, the quickest first.
+        seconds: The time there is.
+        after: How many images will be predicted in the best of the ways when all is done.
+        progress: As in :func:`tune`.
+    """
+    begun = time.perf_counter()
+    once = trial = 0.0
+    for way in ways:
+        left = seconds - (time.perf_counter() - begun) - TRIALS / 2 * trial
+        fitting: str | None = way
+        while once and fitting and once * len(WAYS[fitting]) * (1 + after / len(part)) > left:
+            fitting = QUICKER.get(fitting)
+        if fitting is None:
+            return
+        first = time.perf_counter()
+        outputs = outputs_of(predictor, part, fitting, progress=progress)
+        predicted = time.perf_counter()
+        once = (predicted - first) / len(WAYS[fitting])
+        yield fitting, outputs
+        # Meanwhile it has been tried.
+        trial = time.perf_counter() - predicted
 
 
 def outputs_of(

@@ -23,6 +23,8 @@ SMALLEST_BATCH, LARGEST_BATCH = 4, 64
 BYTES_PER_VALUE, SHARE_OF_MEMORY = 8, 0.4
 # Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
 FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
+# Share of the time that validation may take, and how often it is done.
+SHARE_OF_LOOKS, FEWEST_LOOKS, MOST_LOOKS = 0.04, 3, 12
 # As many as a recipe may have.
 MOST_EPOCHS = 100_000
 
@@ -115,10 +117,7 @@ def _duration(
         "training.epochs": Choice(
             min(2 * epochs, MOST_EPOCHS), f"at most; {fit}, and the budget decides"
         ),
-        "training.validate_every": Choice(
-            min(max(1, round(epochs / 12)), MOST_EPOCHS),
-            "some twelve looks at the validation images",
-        ),
+        "training.validate_every": _looks(found, epochs, windows),
         "training.average": Choice(average, why),
     }
     if recipe.refiner.use != "none":
@@ -127,6 +126,16 @@ def _duration(
         )
         return chosen
     return chosen | {"training.budget": Choice(minutes, asked)}
+
+
+def _looks(found: Fingerprint, epochs: int, windows: int) -> Choice:
+    """Return how often the validation images are looked at: seldom enough to cost little."""
+    validated = max(1, found.images - found.training)
+    # A prediction costs a third of a step.
+    affordable = SHARE_OF_LOOKS * epochs * windows / (validated / 3)
+    looks = round(min(max(affordable, FEWEST_LOOKS), MOST_LOOKS))
+    every = min(max(1, round(epochs / looks)), MOST_EPOCHS)
+    return Choice(every, f"some {looks} looks at {validated} validation images")
 
 
 def _optimizer() -> Choices:

@@ -1,5 +1,6 @@
 """How long what comes after the last step will take, so that a budget can leave time for it."""
 
+import math
 import time
 from collections.abc import Callable
 from statistics import median
@@ -8,7 +9,7 @@ import numpy as np
 
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import adapt_channels
-from delineate.data.records import Sample
+from delineate.data.records import Facts, Sample
 from delineate.evaluation.tally import score_image
 from delineate.evaluation.tune import MOST, TRIALS, ways_of
 from delineate.prediction.averaging import WAYS
@@ -19,9 +20,13 @@ from delineate.training.steppers import Stepper
 
 # Seconds for drawings and the page.
 DRAWING = 10.0
+# Share of a budget that the search may take beyond what has to be done in any case.
+SHARE = 0.1
 
 
-def seconds_afterwards(parts: Parts, stepper: Stepper, recipe: Recipe) -> float:
+def seconds_afterwards(
+    parts: Parts, stepper: Stepper, recipe: Recipe, *, budget: float = math.inf
+) -> float:
     """Return about how many seconds the last validation, the search and the report will take.
 
     One batch is validated and one image of a middling size is predicted and scored, each twice,
@@ -31,8 +36,8 @@ def seconds_afterwards(parts: Parts, stepper: Stepper, recipe: Recipe) -> float:
         parts: What is trained with what.
         stepper: What moves the weights.
         recipe: Whether settings are searched, and whether there is a report.
+        budget: Seconds of the whole training, of which the search gets a share at the most.
     """
-    total = _validating(parts, stepper)
     part = parts.dataset.split(parts.reported)
     predictor, sample = parts.predictor(), _middling(part)
     image = adapt_channels(sample.image, predictor.card.channels, sample.name)
@@ -40,15 +45,20 @@ def seconds_afterwards(parts: Parts, stepper: Stepper, recipe: Recipe) -> float:
     raw = predictor.raw(image).astype(np.float32)
     count = len(predictor.card.classes)
     scoring = _timed(lambda: score_image(sample, finish(raw, predictor.card), classes=count))
-    ways = [len(WAYS[way]) for way in ways_of(predictor.card.post, recipe.augment)]
-    searched = recipe.post.tune and parts.validation is not None
-    if searched:
-        looked_at = min(len(part), MOST)
-        total += looked_at * (sum(ways) * running + TRIALS * scoring / 2)
+    # In images of that size.
+    images = sum(map(_area, part.facts)) / (sample.size[0] * sample.size[1])
+    needed = _validating(parts, stepper)
+    needed += len({fact.size for fact in part.facts}) * max(0.0, compiling - running)
+    searched = 0.0
     if recipe.evaluation.report:
-        total += len(part) * ((max(ways) if searched else 1) * running + scoring) + DRAWING
-    sizes = len({fact.size for fact in part.facts})
-    return total + sizes * max(0.0, compiling - running)
+        needed += images * (running + scoring) + DRAWING
+    if recipe.post.tune and parts.validation is not None:
+        turns = [len(WAYS[way]) for way in ways_of(predictor.card.post, recipe.augment)]
+        share = min(len(part), MOST) / len(part)
+        searched = share * images * (sum(turns) * running + TRIALS * scoring / 2)
+        if recipe.evaluation.report:
+            searched += images * (max(turns) - 1) * running
+    return needed + min(searched, SHARE * budget)
 
 
 def _validating(parts: Parts, stepper: Stepper) -> float:
@@ -61,9 +71,13 @@ def _validating(parts: Parts, stepper: Stepper) -> float:
 
 def _middling(part: Dataset) -> Sample:
     """Return the image whose area is nearest to the median."""
-    areas = [fact.size[0] * fact.size[1] for fact in part.facts]
+    areas = [_area(fact) for fact in part.facts]
     middle = median(areas)
     return part[min(range(len(areas)), key=lambda index: abs(areas[index] - middle))]
+
+
+def _area(fact: Facts) -> int:
+    return fact.size[0] * fact.size[1]
 
 
 def _timed(work: Callable[[], object]) -> float:

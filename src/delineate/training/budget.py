@@ -44,7 +44,17 @@ class Budget:
         self._begun, self._clock = begun, clock
         self._before = 0.0
         self._steps_here = 0
-        self._mark: tuple[int, float] | None = None
+        self._marks: list[tuple[int, float]] = []
+
+    @property
+    def seconds(self) -> float:
+        """All the time that there is."""
+        return self._seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, below zero where it was not kept."""
+        return self._seconds - self.spent
 
     @property
     def spent(self) -> float:
@@ -59,7 +69,7 @@ class Budget:
         """
         self._steps_here += 1
         if self._steps_here == COMPILING:
-            self._mark = done, self._clock()
+            self._marks.append((done, self._clock()))
         if self._steps_here == LOOK:
             return self._decide(done, at_most=self._most)
         return self._steps_here % LOOK == 0 and self._decide(done, at_most=self.steps)
@@ -81,9 +91,12 @@ class Budget:
         self.steps, self._before, self.reserve = state["steps"], state["spent"], state["reserve"]
 
     def _decide(self, done: int, *, at_most: int) -> bool:
-        if self._mark is None or done <= self._mark[0]:
+        if not self._marks or done <= self._marks[0][0]:
             return False
-        pace = (self._clock() - self._mark[1]) / (done - self._mark[0])
+        now = self._clock()
+        since, then = self._halfway(done)
+        self._marks.append((done, now))
+        pace = (now - then) / (done - since)
         left = max(0.0, self._seconds - self.spent - (self.reserve or 0.0))
         # A step at the least, so that there is an end of an epoch.
         steps = min(at_most, max(done + 1, done + int(left / pace)))
@@ -91,3 +104,8 @@ class Budget:
             return False
         changed, self.steps = steps != self.steps, steps
         return changed
+
+    def _halfway(self, done: int) -> tuple[int, float]:
+        """Return when half of the measured steps were done: what was slow at first is over."""
+        half = (done + self._marks[0][0]) / 2
+        return [mark for mark in self._marks if mark[0] <= half][-1]

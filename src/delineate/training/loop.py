@@ -34,7 +34,9 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
     for session in sessions:
         session.callbacks.on_train_begin()
     if leader.budget and leader.budget.reserve is None and not leader.finished:
-        leader.budget.reserve = seconds_afterwards(leader.parts, leader.stepper, leader.recipe)
+        leader.budget.reserve = seconds_afterwards(
+            leader.parts, leader.stepper, leader.recipe, budget=leader.budget.seconds
+        )
     while leader.done < leader.all_steps and not leader.finished:
         if leader.budget and leader.budget.begin_epoch(leader.done):
             leader.journal.note("budget", steps=leader.all_steps)

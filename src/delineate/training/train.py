@@ -134,6 +134,9 @@ def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -
         if refiner and not together:
             begin_after(session, refiner)
             run_epochs([refiner], stop, watch)
+        if stop.asked:
+            # Asked for in the last steps. What follows takes time, too; a resumption does it.
+            raise KeyboardInterrupt
     if refiner:
         keep_what_gains(session, refiner)
 
@@ -151,7 +154,9 @@ def _tune(session: Session) -> None:
     run, recipe, parts = session.run, session.recipe, session.parts
     if session.journal.has("tuned") or not recipe.post.tune or parts.validation is None:
         return
-    found = tune(run.folder, parts.dataset.split("validation"), recipe.augment)
+    left = session.budget.left if session.budget else None
+    part = parts.dataset.split("validation")
+    found = tune(run.folder, part, recipe.augment, seconds=left)
     session.journal.note(
         "tuned",
         objective=found.objective,
