@@ -5,12 +5,17 @@ import pytest
 
 from delineate.bundle import Bundle, Card, Category, Member
 from delineate.data.dataset import Dataset
-from delineate.evaluation import tune as tuning
-from delineate.evaluation.tune import search, some_of, tune, ways_of
-from delineate.prediction.averaging import WAYS
+from delineate.evaluation.tune import SCALES, search, some_of, tune, wishes_of
 from delineate.prediction.predictor import finish
 from delineate.recipe import Augment, Post
 from tests.bundles import pointwise_model, save_bundle
+
+TURNS = (("averaging", "turns"),)
+
+
+def always(outputs):
+    """Stands for networks that say the same with any averaging."""
+    return lambda post: outputs
 
 
 def card(classes=2, **changes):
@@ -48,7 +53,7 @@ def test_a_threshold_that_fits_is_found():
     part = squares()
     # Everything is said too timidly: the foreground has 0.4, the background 0.1.
     outputs = [softmax_of(np.where(sample.mask == 1, 0.4, 0.1)) for sample in part]
-    found = search(card(), part, [("none", outputs)])
+    found = search(card(), part, always(outputs))
     assert 0.1 < found.post.threshold <= 0.4
     assert found.before == 0
     # Each pixel is right then, but squares that touch are one: 1 for Dice, 0.1 for dsb_map.
@@ -59,7 +64,7 @@ def test_what_gains_nothing_stays_as_it_was():
     part = squares()
     plain = Dataset.from_arrays([s.image for s in part], [s.mask for s in part])
     outputs = [softmax_of(np.where(sample.mask == 1, 0.99, 0.01)) for sample in plain]
-    found = search(card(), plain, [("none", outputs), ("turns", outputs)])
+    found = search(card(), plain, always(outputs), TURNS)
     assert found.post == Post()
     assert found.before == found.after == 1
 
@@ -78,7 +83,7 @@ def test_seeds_are_found_that_part_what_touches():
             distance[inner] = 0.85
         distance[(sample.mask == 1) & (distance == 0)] = 0.6
         outputs.append(np.dstack([softmax_of(sample.mask * 0.98), distance]))
-    found = search(card(objects=("distance",)), part, [("none", outputs)])
+    found = search(card(objects=("distance",)), part, always(outputs))
     assert found.objective == "dice_per_image and dsb_map"
     assert 0.6 <= found.post.seed < 0.85
     settled = card(objects=("distance",), post=found.post)
@@ -90,15 +95,46 @@ def test_averaging_is_taken_where_it_gains():
     rng = np.random.default_rng(0)
     noisy = [softmax_of(np.clip(s.mask * 0.6 + rng.normal(0.2, 0.4, s.size), 0, 1)) for s in part]
     calm = [softmax_of(np.where(s.mask == 1, 0.8, 0.2)) for s in part]
-    assert search(card(), part, [("none", noisy), ("turns", calm)]).post.averaging == "turns"
-    assert search(card(), part, [("none", calm), ("turns", noisy)]).post.averaging == "none"
+    gains, loses = {"none": noisy, "turns": calm}, {"none": calm, "turns": noisy}
+    for said, averaging in ((gains, "turns"), (loses, "none")):
+        found = search(card(), part, lambda post, said=said: said[post.averaging], TURNS)
+        assert found.post.averaging == averaging
+
+
+def test_sizes_are_averaged_on_top_where_that_gains_too():
+    part = squares()
+    rng = np.random.default_rng(0)
+    noises = [rng.normal(0, 0.4, sample.size) for sample in part]
+
+    def predict(post):
+        asked.append((post.averaging, post.scales))
+        strength = {"none": 0.6, "turns": 0.4}[post.averaging] - 0.3 * bool(post.scales)
+        pairs = zip(part, noises, strict=True)
+        return [softmax_of(np.clip(s.mask * 0.6 + 0.2 + strength * n, 0, 1)) for s, n in pairs]
+
+    asked = []
+    found = search(card(), part, predict, (*TURNS, ("scales", SCALES)))
+    assert asked == [("none", ()), ("turns", ()), ("turns", SCALES)]
+    assert (found.post.averaging, found.post.scales) == ("turns", SCALES)
+
+
+@pytest.mark.parametrize("longest", ["flips", "mirror", None])
+def test_a_quicker_averaging_is_tried_where_there_is_no_time_for_the_thorough_one(longest):
+    part = squares()
+    rng = np.random.default_rng(0)
+    noisy = [softmax_of(np.clip(s.mask * 0.6 + rng.normal(0.2, 0.4, s.size), 0, 1)) for s in part]
+    calm = [softmax_of(np.where(s.mask == 1, 0.8, 0.2)) for s in part]
+    said = {"none": noisy, "mirror": calm if longest else None}
+    said["flips"] = calm if longest == "flips" else None
+    found = search(card(), part, lambda post: said.get(post.averaging), TURNS)
+    assert found.post.averaging == (longest or "none")
 
 
 def test_many_classes_are_judged_by_the_mean_iou_and_have_no_threshold():
     masks = [np.eye(12, dtype=np.uint8) * 2 for _ in range(6)]
     part = Dataset.from_arrays([m[..., None] for m in masks], masks, classes=["a", "b", "c"])
     outputs = [np.eye(3, dtype=np.float32)[mask] for mask in masks]
-    found = search(card(3), part, [("none", outputs)])
+    found = search(card(3), part, always(outputs))
     assert found.objective == "mean_iou"
     assert found.after == 1
     settings = {row["setting"] for row in found.tried}
@@ -106,27 +142,36 @@ def test_many_classes_are_judged_by_the_mean_iou_and_have_no_threshold():
 
 
 @pytest.mark.parametrize(
-    ("settings", "ways"),
+    ("settings", "way"),
     [
-        (Augment(), ("none", "turns")),
-        (Augment(quarter_turns=False), ("none", "flips")),
-        (Augment(flip="left_right", quarter_turns=False), ("none", "mirror")),
-        (Augment(flip=False, quarter_turns=False), ("none",)),
-        (Augment(flip="up_down", quarter_turns=False), ("none",)),
+        ({}, "turns"),
+        ({"quarter_turns": False}, "flips"),
+        ({"flip": "left_right", "quarter_turns": False}, "mirror"),
+        ({"flip": False, "quarter_turns": False}, None),
+        ({"flip": "up_down", "quarter_turns": False}, None),
     ],
 )
-def test_an_image_is_laid_down_only_as_in_the_training(settings, ways):
-    assert ways_of(Post(), settings) == ways
+def test_an_image_is_laid_down_only_as_in_the_training(settings, way):
+    wishes = wishes_of(Post(), Augment(scale=0.0, **settings))
+    assert wishes == ((("averaging", way),) if way else ())
 
 
-def test_averaging_that_is_asked_for_is_tried_first():
-    assert ways_of(Post(averaging="flips"), Augment()) == ("flips", "none", "turns")
+def test_averaging_that_is_asked_for_has_to_beat_none():
+    wishes = wishes_of(Post(averaging="flips"), Augment(scale=0.0))
+    assert wishes == (("averaging", "none"), ("averaging", "turns"))
+
+
+def test_other_sizes_are_tried_where_the_training_had_them():
+    assert wishes_of(Post(), Augment(flip=False, quarter_turns=False, scale=0.3)) == (
+        ("scales", SCALES),
+    )
+    assert not wishes_of(Post(scales=(0.5,)), Augment(flip=False, quarter_turns=False, scale=0.3))
 
 
 def test_of_fewer_than_five_images_nothing_is_searched():
     part = squares(4)
     outputs = [softmax_of(np.where(sample.mask == 1, 0.4, 0.1)) for sample in part]
-    found = search(card(), part, [("none", outputs)])
+    found = search(card(), part, always(outputs))
     assert found.post == Post()
     assert len(found.tried) == 1
 
@@ -137,7 +182,7 @@ def test_a_gain_that_one_image_alone_makes_is_chance():
     outputs = [softmax_of(np.where(s.mask == 1, 0.99, 0.01)) for s in plain]
     # In one image the foreground is said timidly: a lower threshold gains there and nowhere else.
     outputs[3] = softmax_of(np.where(plain[3].mask == 1, 0.4, 0.01))
-    found = search(card(), plain, [("none", outputs)])
+    found = search(card(), plain, always(outputs))
     assert found.post.threshold == 0.5
     assert any(row["score"] > found.before and not row["kept"] for row in found.tried)
 
@@ -157,7 +202,7 @@ def test_of_many_classes_with_objects_the_objects_count_too():
         outputs.append(np.dstack([np.eye(3, dtype=np.float32)[mask], distance]))
     images = [mask[..., None] for mask in masks]
     part = Dataset.from_arrays(images, masks, instances=instances, classes=["a", "b", "c"])
-    found = search(card(3, objects=("distance",)), part, [("none", outputs)])
+    found = search(card(3, objects=("distance",)), part, always(outputs))
     assert found.objective == "mean_iou and dsb_map"
     assert found.post.seed >= 0.6
 
@@ -188,38 +233,3 @@ def test_the_best_settings_are_written_into_the_card_and_the_model_is_left(tmp_p
     assert opened.card.post == found.post != Post()
     assert opened.card.files["model.keras"] == before
     assert found.after == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "second"), [(17, "turns"), (16.9, "flips"), (8.9, "mirror"), (4.9, None)]
-)
-def test_averaging_is_as_thorough_as_there_is_time(monkeypatch, seconds, second):
-    """All images take a second once, and are predicted once more in the best way at the end."""
-    clock = [0.0]
-
-    def outputs_of(predictor, part, way, *, progress):
-        clock[0] += len(WAYS[way])
-        return []
-
-    monkeypatch.setattr(tuning, "outputs_of", outputs_of)
-    monkeypatch.setattr(tuning.time, "perf_counter", lambda: clock[0])
-    part = squares()
-    tried = tuning._in_time(None, part, ("none", "turns"), seconds, after=len(part), progress=None)
-    assert [way for way, _ in tried] == ["none"] + ([second] if second else [])
-
-
-def test_time_for_the_other_settings_is_left(monkeypatch):
-    clock = [0.0]
-
-    def outputs_of(predictor, part, way, *, progress):
-        clock[0] += len(WAYS[way])
-        return []
-
-    monkeypatch.setattr(tuning, "outputs_of", outputs_of)
-    monkeypatch.setattr(tuning.time, "perf_counter", lambda: clock[0])
-    part = squares()
-    tried = tuning._in_time(None, part, ("none", "turns"), 18, after=len(part), progress=None)
-    assert next(tried)[0] == "none"
-    # To score all images once takes a second, and it will be done for each of the other settings.
-    clock[0] += 1
-    assert list(tried) == []

@@ -6,8 +6,7 @@ the next ones.
 """
 
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 
 from delineate.bundle import Bundle, Card, copy_bundle
 from delineate.data.dataset import Dataset
-from delineate.data.pipeline import adapt_channels
 from delineate.evaluation.objective import (
     Measured,
     Truth,
@@ -25,13 +23,14 @@ from delineate.evaluation.objective import (
     objective_of,
     truths_of,
 )
-from delineate.prediction.averaging import WAYS
+from delineate.evaluation.said import Outputs, Progress, Said
 from delineate.prediction.predictor import Predictor, finish
 from delineate.prediction.separation import connected_parts
 from delineate.recipe import Augment, Post
 
-Progress = Callable[[int, int], None]
-Outputs = Sequence[np.ndarray]
+Predict = Callable[[Post], Outputs | None]
+# The key of a setting, and a value to try.
+Wish = tuple[str, Any]
 
 # Images that are looked at: more cost time and tell little, fewer are all chance.
 MOST, FEWEST = 128, 5
@@ -43,6 +42,8 @@ WORTH, WORTH_OF_AVERAGING = 5e-4, 3e-3
 TRIALS = 60
 # Averaging that takes half the time of another.
 QUICKER = {"turns": "flips", "flips": "mirror"}
+# Factors of the image's size that are averaged, where that gains.
+SCALES = (0.75, 1.25)
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 SEEDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SMOOTHINGS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -94,17 +95,20 @@ def tune(
     bundle = Bundle.open(run)
     predictor = Predictor.open(run)
     some = some_of(part, predictor.card)
-    ways = ways_of(bundle.card.post, augment)
-    if seconds is None:
-        seconds = math.inf
-    outputs = _in_time(predictor, some, ways, seconds, after=len(part), progress=progress)
-    found = search(bundle.card, some, outputs)
+    said = Said(
+        [(predictor, some)],
+        seconds=math.inf if seconds is None else seconds,
+        again=len(part) / len(some),
+        between=TRIALS // 2,
+        progress=progress,
+    )
+    found = search(bundle.card, some, said, wishes_of(bundle.card.post, augment))
     if found.post != bundle.card.post:
         copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": found.post}))
     return found
 
 
-def search(card: Card, part: Dataset, outputs: Iterable[tuple[str, Outputs]]) -> Tuning:
+def search(card: Card, part: Dataset, predict: Predict, wishes: Sequence[Wish] = ()) -> Tuning:
     """Return the settings that are best for what networks have said of some images.
 
     The objective is the mean Dice per image of two classes, for more the mean IoU; for data with
@@ -115,8 +119,9 @@ def search(card: Card, part: Dataset, outputs: Iterable[tuple[str, Outputs]]) ->
     Args:
         card: Of the bundle.
         part: The images and their truth.
-        outputs: The kind of averaging, and what the network says of each image, (height, width,
-            channels of the model); first that of the settings as they are.
+        predict: Returns what networks say of each image, (height, width, channels of the model),
+            with the averaging of some settings; None where there is no time for that.
+        wishes: Settings of averaging that are tried, each with its value.
 
     Example:
         >>> from delineate.bundle import Category, Member
@@ -126,23 +131,38 @@ def search(card: Card, part: Dataset, outputs: Iterable[tuple[str, Outputs]]) ->
         >>> classes = [Category(name=name, colour=(0, 0, 0)) for name in "ab"]
         >>> card = Card(members=(Member(file="m"),), classes=classes, channels=1, dtype="uint8",
         ...     fit="crop", size=(8, 8), stride=1, output="softmax")
-        >>> search(card, part, [("none", timid)]).post.threshold
+        >>> search(card, part, lambda post: timid).post.threshold
         0.3
     """
     trials = _Trials(card, truths_of(part), objective_of(card, part))
-    raw: Outputs = ()
-    for way, found in outputs:
-        post = card.post.model_copy(update={"averaging": way})
-        if trials.take(post, found, "averaging", way, worth=WORTH_OF_AVERAGING):
-            raw = found
-        if len(part) < FEWEST:
-            return trials.result()
+    raw = predict(card.post) or ()
+    trials.take(card.post, raw, "averaging", card.post.averaging)
+    if len(part) < FEWEST:
+        return trials.result()
+    for wish in wishes:
+        found = _take_averaging(trials, predict, wish)
+        raw = raw if found is None else found
     for key, values in _grid(card, trials.truths):
         for value in values:
             tried = trials.best.model_copy(update={key: value})
             if tried != trials.best:
                 trials.take(tried, raw, key, value)
     return trials.result()
+
+
+def _take_averaging(trials: "_Trials", predict: Predict, wish: Wish) -> Outputs | None:
+    """Try some averaging, or a quicker one where there is no time for it; return what is kept."""
+    key, value = wish
+    while getattr(trials.best, key) != value:
+        tried = trials.best.model_copy(update={key: value})
+        found = predict(tried)
+        if found is not None:
+            kept = trials.take(tried, found, key, value, worth=WORTH_OF_AVERAGING)
+            return found if kept else None
+        if value not in QUICKER:
+            return None
+        value = QUICKER[value]
+    return None
 
 
 def some_of(part: Dataset, card: Card, most: int = MOST) -> Dataset:
@@ -158,77 +178,22 @@ def some_of(part: Dataset, card: Card, most: int = MOST) -> Dataset:
     return part.evenly(min(most, max(FEWEST, int(ROOM / each))))
 
 
-def _in_time(
-    predictor: Predictor,
-    part: Dataset,
-    ways: Sequence[str],
-    seconds: float,
-    *,
-    after: int,
-    progress: Progress | None,
-) -> Iterator[tuple[str, Outputs]]:
-    """Yield what a network says of images in each way, or in a quicker one, while there is time.
-
-    Args:
-        predictor: Of the bundle.
-        part: The images.
-        ways: The kinds of averaging, the quickest first.
-        seconds: The time there is.
-        after: How many images will be predicted in the best of the ways when all is done.
-        progress: As in :func:`tune`.
-    """
-    begun = time.perf_counter()
-    once = trial = 0.0
-    for way in ways:
-        left = seconds - (time.perf_counter() - begun) - TRIALS / 2 * trial
-        fitting: str | None = way
-        while once and fitting and once * len(WAYS[fitting]) * (1 + after / len(part)) > left:
-            fitting = QUICKER.get(fitting)
-        if fitting is None:
-            return
-        first = time.perf_counter()
-        outputs = outputs_of(predictor, part, fitting, progress=progress)
-        predicted = time.perf_counter()
-        once = (predicted - first) / len(WAYS[fitting])
-        yield fitting, outputs
-        # Meanwhile it has been tried.
-        trial = time.perf_counter() - predicted
-
-
-def outputs_of(
-    predictor: Predictor, part: Dataset, way: str, *, progress: Progress | None = None
-) -> list[np.ndarray]:
-    """Return what a network says of images, float16, since all of it is kept.
-
-    Args:
-        predictor: Of the bundle.
-        part: The images.
-        way: The kind of averaging.
-        progress: Called with (done, all) after each prediction.
-    """
-    post = predictor.card.post.model_copy(update={"averaging": way})
-    settled = Predictor(predictor.card.model_copy(update={"post": post}), predictor.runtimes)
-    found = []
-    for sample in part:
-        image = adapt_channels(sample.image, predictor.card.channels, sample.name)
-        found.append(settled.raw(image).astype(np.float16))
-        if progress:
-            progress(len(found), len(part))
-    return found
-
-
-def ways_of(post: Post, augment: Augment) -> tuple[str, ...]:
-    """Return the kinds of averaging to try: that of the settings, none, and as the training did.
+def wishes_of(post: Post, augment: Augment) -> tuple[Wish, ...]:
+    """Return the averaging to try: none, as the training laid windows down, and of other sizes.
 
     Args:
         post: The settings as they are.
-        augment: How training windows were laid down.
+        augment: How training windows were laid down, and whether they were enlarged.
     """
     named: Mapping[object, str] = {True: "flips", "left_right": "mirror"}
     also = named.get(augment.flip)
     if augment.quarter_turns and augment.flip is True:
         also = "turns"
-    return tuple(dict.fromkeys([post.averaging, "none", *([also] if also else [])]))
+    ways = dict.fromkeys(["none", *([also] if also else [])])
+    wishes: list[Wish] = [("averaging", way) for way in ways if way != post.averaging]
+    if augment.scale and not post.scales:
+        wishes.append(("scales", SCALES))
+    return tuple(wishes)
 
 
 class _Trials:

@@ -10,11 +10,11 @@ import numpy as np
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import adapt_channels
 from delineate.data.records import Facts, Sample
+from delineate.evaluation.said import cost_of
 from delineate.evaluation.tally import score_image
-from delineate.evaluation.tune import MOST, TRIALS, ways_of
-from delineate.prediction.averaging import WAYS
+from delineate.evaluation.tune import MOST, TRIALS, wishes_of
 from delineate.prediction.predictor import finish
-from delineate.recipe import Recipe
+from delineate.recipe import Augment, Post, Recipe
 from delineate.training.parts import Parts
 from delineate.training.steppers import Stepper
 
@@ -53,12 +53,21 @@ def seconds_afterwards(
     if recipe.evaluation.report:
         needed += images * (running + scoring) + DRAWING
     if recipe.post.tune and parts.validation is not None:
-        turns = [len(WAYS[way]) for way in ways_of(predictor.card.post, recipe.augment)]
+        costs = _costs(predictor.card.post, recipe.augment)
         share = min(len(part), MOST) / len(part)
-        searched = share * images * (sum(turns) * running + TRIALS * scoring / 2)
+        searched = share * images * (sum(costs) * running + TRIALS * scoring / 2)
         if recipe.evaluation.report:
-            searched += images * (max(turns) - 1) * running
+            searched += images * (max(costs) - 1) * running
     return needed + min(searched, SHARE * budget)
+
+
+def _costs(post: Post, augment: Augment) -> list[float]:
+    """Return what predictions cost with each kind of averaging that will be tried."""
+    costs = [cost_of(post)]
+    for key, value in wishes_of(post, augment):
+        post = post.model_copy(update={key: value})
+        costs.append(cost_of(post))
+    return costs
 
 
 def _validating(parts: Parts, stepper: Stepper) -> float:

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,8 @@ from delineate.bundle import Bundle, Card, Member
 from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import partition_as, partition_folds
 from delineate.evaluation.evaluate import evaluate
-from delineate.evaluation.tune import MOST, Tuning, outputs_of, search, some_of, ways_of
+from delineate.evaluation.said import Said
+from delineate.evaluation.tune import MOST, Tuning, search, some_of, wishes_of
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run
@@ -151,12 +152,8 @@ def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe) -> Tun
     places = {record.name: index for index, record in enumerate(parts[0].records)}
     seen = parts[0].subset([places[each.name] for part in held for each in part.records])
 
-    def said() -> Iterator[tuple[str, list[np.ndarray]]]:
-        for way in ways_of(card.post, recipe.augment):
-            pairs = zip(predictors, held, strict=True)
-            yield way, [output for each, part in pairs for output in outputs_of(each, part, way)]
-
-    return search(card, seen, said())
+    said = Said(list(zip(predictors, held, strict=True)))
+    return search(card, seen, said, wishes_of(card.post, recipe.augment))
 
 
 def _mean_scores(cards: Sequence[Card]) -> dict[str, float | None]:
