@@ -85,10 +85,12 @@ def test_what_is_said_already_stands_and_the_rest_goes_by_it():
 
 
 @pytest.mark.usefixtures("paces")
-def test_scenes_take_weights_that_are_at_hand(monkeypatch):
+@pytest.mark.parametrize("make", [cells, streets])
+def test_weights_that_are_at_hand_are_taken(monkeypatch, make):
+    assert plan(make()).recipe.model.encoder == "plain"
     monkeypatch.setattr("delineate.planning.model_choices.at_hand", lambda name: name == "resnet50")
-    assert plan(streets()).recipe.model.encoder == "resnet50"
-    assert plan(cells()).recipe.model.encoder == "plain"
+    found = plan(make())
+    assert (found.recipe.model.encoder, found.recipe.model.weights) == ("resnet50", "imagenet")
 
 
 @pytest.mark.usefixtures("paces")

@@ -10,8 +10,6 @@ from delineate.planning.fingerprint import Fingerprint
 
 # Encoders in the order in which a plan takes one whose weights are at hand.
 PREFERRED = ("mobilenetv2", "efficientnetv2b0", "efficientnetb0", "resnet50", "densenet121")
-# Objects that are larger, in pixels, are scenes rather than specks.
-LARGE = 64
 # A larger share of touching objects makes it worth while to learn where they touch.
 TOUCHING = 0.02
 
@@ -41,17 +39,17 @@ def _refuse_weights_of_nothing(said: Mapping[str, object]) -> None:
 
 
 def _encoder(found: Fingerprint) -> str:
-    """Return the encoder: one with weights for scenes, where some are at hand; else a plain one."""
-    scenes = len(found.classes) > 2 or (found.diameter or 0.0) > LARGE
-    if not scenes or found.channels not in (1, 3):
+    """Return the encoder: one whose weights are at hand, where they fit; else a plain one."""
+    if found.channels not in (1, 3):
         return "plain"
     return next((name for name in PREFERRED if name in ENCODERS and at_hand(name)), "plain")
 
 
 def _plain(found: Fingerprint) -> Choices:
-    why = "no pretrained weights are at hand"
-    if found.diameter and found.diameter <= LARGE:
-        why = f"objects of about {found.diameter:.0f} pixels: fine detail, which it keeps"
+    why = "no pretrained weights are at hand; model.encoder = mobilenetv2 with model.weights = "
+    why += "imagenet would download some"
+    if found.channels not in (1, 3):
+        why = f"pretrained weights know one or three channels, not {found.channels}"
     return {
         "model.encoder": Choice("plain", why),
         "model.decoder": Choice("unet", "features of all strides joined again"),
