@@ -41,7 +41,9 @@ def _moving(clock):
 def pair(tmp_path):
     images = np.arange(4 * 16).reshape(4, 4, 4, 1).astype(np.uint8)
     bundle = save_bundle(tmp_path / "bundle", pointwise_model([0.1]))
-    return Predictor.open(bundle.folder), Dataset.from_arrays(images, (images[..., 0] > 30).astype(np.uint8))
+    return Predictor.open(bundle.folder), Dataset.from_arrays(
+        images, (images[..., 0] > 30).astype(np.uint8)
+    )
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,17 @@ def test_epochs_fit_the_budget(paces):
     assert plan(cells(), budget=10).recipe.training.epochs > 1.8 * found.recipe.training.epochs
 
 
+def test_a_network_is_wider_where_there_is_time_for_it(paces):
+    usual = plan(cells(), budget=10)
+    paces["float32"] = paces["bfloat16"] = 1000.0
+    wide = plan(cells(), budget=10)
+    assert wide.recipe.model.filters == 2 * usual.recipe.model.filters
+    assert wide.recipe.model.largest_filters == 2 * usual.recipe.model.largest_filters
+    assert "epochs" in wide.reasons["model.filters"]
+    said = plan(cells(), budget=10, settings={"model.filters": 8})
+    assert said.recipe.model.filters == 8
+
+
 @pytest.mark.usefixtures("paces")
 def test_what_is_said_already_stands_and_the_rest_goes_by_it():
     said = {"model.encoder": "mobilenetv2", "model.weights": "some.h5", "training.batch_size": 2}

@@ -54,8 +54,8 @@ def _plain(found: Fingerprint) -> Choices:
         "model.encoder": Choice("plain", why),
         "model.decoder": Choice("unet", "features of all strides joined again"),
         "model.depth": Choice(4, "sees some 200 pixels around each"),
-        "model.filters": Choice(32, "7.8 million weights at this depth"),
-        "model.largest_filters": Choice(512, "half as many weights at the bottom"),
+        "model.filters": Choice(16, "2 million weights: narrow and fast"),
+        "model.largest_filters": Choice(256, "16 doubled at each depth"),
         "model.upsampling": Choice("bilinear", "without the pattern of transposed convolutions"),
     }
 

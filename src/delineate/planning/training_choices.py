@@ -1,13 +1,13 @@
 """How long, how fast and in which arithmetic: chosen by the machine and the time there is."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from delineate.models.build import build_network, without_weights
 from delineate.models.costs import count_values
 from delineate.models.machine import device, machine
 from delineate.models.probe import Pace, Trial, pace_of
-from delineate.planning.choice import Choice, Choices
+from delineate.planning.choice import Choice, Choices, values_of
 from delineate.planning.fingerprint import Fingerprint
 from delineate.recipe import Recipe
 
@@ -21,6 +21,8 @@ SMALLEST_BATCH, LARGEST_BATCH = 4, 64
 # Bytes that a step takes for each number that a layer gives: itself, its gradient and what
 # convolutions lay beside them; and the share of the memory that a step may take.
 BYTES_PER_VALUE, SHARE_OF_MEMORY = 8, 0.4
+# Twice the channels take four times as long, and are worth it from so many epochs on.
+COST_OF_WIDTH, ENOUGH = 4, 40
 # Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
 FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
 # Share of the time that validation may take, and how often it is done.
@@ -32,25 +34,75 @@ MOST_EPOCHS = 100_000
 def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, object]) -> Choices:
     """Return the choices of the sections `[training]`, `[callbacks]`, `[post]` and `[runtime]`.
 
+    A plain network is made wider here, where this machine is fast enough for that.
+
     Args:
         found: What the data set is.
         recipe: What has been chosen so far: the network and its windows, and what has been said.
         said: The keys of that, "section.key".
     """
+    tried = _try(found, recipe, said)
+    wider = _wider(found, recipe, said, tried.pace)
+    if wider:
+        recipe = recipe.override(values_of(wider))
+        tried = _try(found, recipe, said)
+    return {
+        **wider,
+        "training.batch_size": tried.batch,
+        "runtime.precision": tried.precision,
+        **_duration(found, recipe, tried),
+        **_optimizer(),
+        **_watching(),
+        **_post(),
+    }
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A network as it was tried.
+
+    Attributes:
+        batch: The size of a batch that is chosen.
+        precision: The arithmetic that is chosen.
+        batch_size: The one that is used: chosen, or said.
+        pace: With that, in the arithmetic that is used.
+    """
+
+    batch: Choice
+    precision: Choice
+    batch_size: int
+    pace: Pace
+
+
+def _try(found: Fingerprint, recipe: Recipe, said: Mapping[str, object]) -> _Tried:
     batch = _batch_size(found, recipe)
     size = recipe.training.batch_size if "training.batch_size" in said else int(str(batch.value))
     paces = _paces(found, recipe, size)
     precision = _precision(paces)
     used = recipe.runtime.precision if "runtime.precision" in said else str(precision.value)
-    minutes = recipe.training.budget
+    return _Tried(batch, precision, size, paces[used])
+
+
+def _wider(found: Fingerprint, recipe: Recipe, said: Mapping[str, object], pace: Pace) -> Choices:
+    """Return twice the channels of a plain network, where the time is enough for those."""
+    keys = ("model.filters", "model.largest_filters")
+    if recipe.model.encoder != "plain" or any(key in said for key in keys):
+        return {}
+    epochs = _epochs(found, recipe, pace) / COST_OF_WIDTH
+    if epochs < ENOUGH:
+        return {}
+    why = f"twice the usual, since some {epochs:.0f} epochs of it fit the time"
+    settings = recipe.model
     return {
-        "training.batch_size": batch,
-        "runtime.precision": precision,
-        **_duration(found, recipe, paces[used], size, minutes),
-        **_optimizer(),
-        **_watching(),
-        **_post(),
+        "model.filters": Choice(2 * settings.filters, why),
+        "model.largest_filters": Choice(2 * settings.largest_filters, why),
     }
+
+
+def _epochs(found: Fingerprint, recipe: Recipe, pace: Pace) -> float:
+    """Return how many epochs fit the time."""
+    windows = max(1, found.training * recipe.data.crops_per_image)
+    return 60 * (recipe.training.budget or USUAL) * pace.images_per_second / windows
 
 
 def _batch_size(found: Fingerprint, recipe: Recipe) -> Choice:
@@ -101,13 +153,12 @@ def _precision(paces: Mapping[str, Pace]) -> Choice:
     return Choice("bfloat16" if half > WORTH * plain else "float32", said)
 
 
-def _duration(
-    found: Fingerprint, recipe: Recipe, pace: Pace, batch_size: int, said: float | None
-) -> Choices:
+def _duration(found: Fingerprint, recipe: Recipe, tried: _Tried) -> Choices:
+    said, pace = recipe.training.budget, tried.pace
     minutes = said or USUAL
     windows = max(1, found.training * recipe.data.crops_per_image)
-    epochs = max(1, round(60 * minutes * pace.images_per_second / windows))
-    steps = max(1, round(60 * minutes * pace.images_per_second / batch_size))
+    epochs = max(1, round(_epochs(found, recipe, pace)))
+    steps = max(1, round(60 * minutes * pace.images_per_second / tried.batch_size))
     speed = f"{pace.images_per_second:.1f} images per second"
     fit = f"about {epochs} fit {minutes:g} minutes at {speed}"
     asked = "as asked for" if said else "nobody said how long: long enough for a good start"
