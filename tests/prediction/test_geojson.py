@@ -188,10 +188,11 @@ def test_a_row_of_another_label_image_and_a_class_without_a_colour_are_named(tmp
     assert not list(tmp_path.iterdir())
 
 
-def test_four_megapixels_of_many_objects_are_outlined_within_seconds():
+def test_many_objects_are_outlined_without_a_look_at_the_whole_image_for_each():
     field = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(2048, 2048)), 4)
     instances = ndimage.label(field > 0.04)[0].astype(np.int32)
     begin = time.process_time()
     found = outlines(instances)
-    assert time.process_time() - begin < 3.0
+    # 3 s at most on a quiet machine; a look for each of thousands takes minutes.
+    assert time.process_time() - begin < 30
     assert len(found) == instances.max() > 3000

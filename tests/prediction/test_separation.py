@@ -264,9 +264,10 @@ def test_a_seed_map_for_connected_parts_is_refused():
         seed_map(np.ones((2, 3)), {}, Separation())
 
 
-def test_a_megapixel_is_separated_in_well_under_a_second():
+def test_many_objects_are_separated_without_a_look_at_the_whole_image_for_each():
     mask, foreground, maps = scene(0, size=(1024, 1024), smoothness=4)
     begin = time.process_time()
     found = separate(mask, foreground, maps, Separation(by="distance", smoothing=1))
-    assert time.process_time() - begin < 1.0
+    # 1 s at most on a quiet machine; a look for each of thousands takes minutes.
+    assert time.process_time() - begin < 30
     assert found.max() > 500
