@@ -18,5 +18,5 @@ def object_loss(targets: Tensor, logits: Tensor) -> Tensor:
     """
     valid = ops.cast(ops.not_equal(targets, IGNORE), "float32")
     wanted = ops.cast(targets, "float32") / STEPS * valid
-    losses = ops.softplus(logits) - logits * wanted
+    losses = ops.softplus(logits) - ops.multiply(logits, wanted)
     return weighted_mean(losses, valid) * targets.shape[-1]
