@@ -199,11 +199,13 @@ def _refined(rows: dict[str, Row]) -> list[str]:
 
 
 def _said_of_refiners(rows: dict[str, Row]) -> list[str]:
-    """Return what the table shows, if it does: a refiner gains, and the same time gains more."""
+    """Return what the table shows, if it does: a refiner gains, and no more time gains more."""
     gains, losses = [], []
     for data, split in (("nuclei", "test"), ("camvid", "validation")):
         names = f"{data} 15 min", f"{data} 15 min, refined"
         if any(name not in rows for name in names):
+            return []
+        if rows[names[0]]["seconds"] > rows[names[1]]["seconds"]:
             return []
         plain, refined = (rows[name]["scores"][split] for name in names)
         of = refined["refiner"]
