@@ -178,6 +178,8 @@ def one(data: Path, weights: Path, folder: Path, name: str) -> None:
     }
     if name == "short":
         found["post"] = _without_parts(place, dataset)
+    if name == "plan":
+        found["strange"] = _strange(place, dataset)
     print(json.dumps(found))
 
 
@@ -207,6 +209,23 @@ def _without_parts(place: Path, dataset: Any) -> dict[str, Any]:
         other = copy_bundle(bundle, place / name, bundle.card.model_copy(update={"post": post}))
         report = dl.evaluate(other.folder, dataset, split="test", compare=place)
         found[name] = report.values["compare"]
+    return found
+
+
+def _strange(place: Path, dataset: Any) -> dict[str, Any]:
+    """Return the scores of a run on test images of other sizes, magnifications and lights."""
+    from strange import CHANGES, changed
+
+    import delineate as dl
+
+    tests, found = dataset.split("test"), {}
+    for name, change in CHANGES.items():
+        scores = dl.evaluate(place, changed(tests, change), to=place / "strange" / name).values
+        found[name] = {
+            "images": len(scores["images"]),
+            "dice_per_image": scores["dice_per_image"],
+            "dsb_map": scores["instances"]["dsb_map"],
+        }
     return found
 
 
