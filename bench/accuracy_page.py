@@ -41,8 +41,8 @@ def _nuclei(rows: dict[str, Row]) -> list[str]:
     return [
         "## The plan on nuclei, beside the recipes in the same time",
         "",
-        f"`delineate train nuclei --budget {rows[done[0]]['minutes']:g}m` with MobileNetV2's weights",
-        "at hand (`model.encoder`, `model.weights`), and the recipes with `training.budget` of as",
+        f"`delineate train nuclei --budget {rows[done[0]]['minutes']:g}m` with MobileNetV2",
+        "and its weights (`model.encoder`, `model.weights`), and the recipes with a budget of as",
         "many minutes and no end of epochs, `mobilenetv2-pix2pix` with the same weights, on the",
         "images above with the same tenth for the test. In brackets the 95 % interval over these.",
         "",
