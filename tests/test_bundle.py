@@ -60,6 +60,16 @@ def test_what_is_saved_is_opened_again(tmp_path):
     assert set(opened.card.files) == {"model.keras"}
 
 
+def test_a_card_from_before_pixel_sizes_is_opened(tmp_path):
+    save(tmp_path / "b", pixel_size=(0.5, 0.25))
+    assert Bundle.open(tmp_path / "b").card.pixel_size == (0.5, 0.25)
+    card = json.loads((tmp_path / "b" / CARD).read_text())
+    older = {key: value for key, value in card.items() if not key.startswith("pixel_")}
+    assert len(older) == len(card) - 2
+    (tmp_path / "b" / CARD).write_text(json.dumps(older))
+    assert Bundle.open(tmp_path / "b").card.pixel_size is None
+
+
 def test_a_score_that_is_no_number_is_read_back_as_none(tmp_path):
     save(tmp_path / "b", scores={"dice": float("nan")})
     assert Bundle.open(tmp_path / "b").card.scores == {"dice": None}

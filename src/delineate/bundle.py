@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,8 @@ from delineate.recipe import Normalisation, ObjectTarget, Post
 
 FORMAT_VERSION = 2
 CARD = "card.json"
+
+_Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Plain(BaseModel):
@@ -55,7 +57,8 @@ class Card(Plain):
     """All that a bundle's user has to know, in ``card.json``.
 
     The model's output has a channel for each class, or one for two classes with a sigmoid, and then
-    one for each of ``objects``.
+    one for each of ``objects``. ``pixel_size`` is (height, width) of a pixel of the training images
+    in ``pixel_unit``, where their data set said it.
     """
 
     format_version: int = FORMAT_VERSION
@@ -72,6 +75,8 @@ class Card(Plain):
     output: Literal["softmax", "sigmoid"]
     objects: tuple[ObjectTarget, ...] = ()
     post: Post = Post()
+    pixel_size: tuple[_Length, _Length] | None = None
+    pixel_unit: str = "µm"
     scores: dict[str, float | None] = {}
     refiner: Refinement | None = None
     data_hash: str = ""

@@ -61,6 +61,11 @@ class Data(Section):
         description="share of the windows that are laid around a pixel of a class, each class but "
         "the background equally often (fit = crop)",
     )
+    oversample_kinds: Share = Field(
+        0.0,
+        description="share of the windows of which the kind of picture is drawn first, by the "
+        "square root of the number of its images, so that rare kinds are seen more often",
+    )
     channels: int | None = Field(
         None, ge=1, le=64, description="input channels; unset: as many as the images have"
     )

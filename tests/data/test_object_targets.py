@@ -69,6 +69,7 @@ def test_an_object_that_the_border_cuts_goes_on_beyond_it():
 
 def test_one_object_all_over_has_no_end():
     targets = object_targets(np.ones((4, 4), np.int32), np.ones((4, 4), np.uint8))
+    assert (targets[..., 0] == 0).all(), "no rim of it is seen"
     assert (targets[..., 1] == 254).all()
 
 

@@ -280,6 +280,18 @@ def test_a_data_set_without_foreground_is_drawn_by_chance():
     assert training(dataset, oversample=1.0).window(0, 0)[1].shape == (16, 24)
 
 
+def test_rare_kinds_of_picture_are_drawn_by_the_root_of_their_number():
+    images = np.zeros((10, 20, 24, 1), np.uint8)
+    dataset = Dataset.from_arrays(images, images[..., 0])
+    kinds = (0,) * 9 + (1,)
+    windows = training(dataset, oversample_kinds=1.0, kinds=kinds, per_image=100)
+    rare = np.mean([windows.name(0, index) == "9" for index in range(1000)])
+    assert rare == pytest.approx(1 / (3 + 1), abs=0.04)
+    half = training(dataset, oversample_kinds=0.5, kinds=kinds, per_image=100)
+    rare = np.mean([half.name(0, index) == "9" for index in range(1000)])
+    assert rare == pytest.approx((0.1 + 0.25) / 2, abs=0.04)
+
+
 def test_without_oversampling_the_windows_are_what_they_were(dataset):
     assert same(training(dataset).window(2, 1), training(dataset, oversample=0.0).window(2, 1))
 

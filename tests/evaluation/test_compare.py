@@ -189,6 +189,25 @@ def test_bundles_with_other_classes_or_depths_are_refused_before_anything_is_sco
     assert not seen
 
 
+def test_a_rival_of_other_channels_is_refused_with_the_image_before_anything_is_scored(
+    run, data, tmp_path
+):
+    save_bundle(tmp_path / "four", pointwise_model(BOUNDS, channels=4))
+    save_bundle(tmp_path / "three", pointwise_model(BOUNDS, channels=3))
+    seen = []
+    options = {"to": tmp_path / "out", "progress": lambda *step: seen.append(step)}
+    first = data.split("test").records[0].name
+    with pytest.raises(DataError) as caught:
+        evaluate(run, data, compare=tmp_path / "four", **options)
+    assert caught.value.message == (
+        f"{tmp_path / 'four'} cannot be compared: {first} has 1 channel, the network takes 4."
+    )
+    assert "these channels" in caught.value.hint
+    assert not seen
+    # Grey images are repeated for three channels.
+    assert "compare" in evaluate(run, data, compare=tmp_path / "three", **options).values
+
+
 def test_data_of_another_source_has_no_warning(run, other, tmp_path):
     foreign = make_data(seed=1, splits=None)
     report = evaluate(run, foreign, compare=other, to=tmp_path)

@@ -13,6 +13,7 @@ from delineate.bundle import Category
 from delineate.data.dataset import Dataset
 from delineate.errors import BundleError, DataError
 from delineate.evaluation.evaluate import choose_part, evaluate, run_of
+from delineate.evaluation.tally import score_part
 from delineate.imaging import write_png
 from delineate.prediction.many import predict_files
 from delineate.prediction.predictor import Predictor
@@ -289,6 +290,17 @@ def test_masks_with_more_classes_than_the_network_are_refused(run):
     image = np.zeros((8, 8), np.uint8)
     with pytest.raises(DataError, match="there are 3 classes"):
         evaluate(run, Dataset.from_arrays([image], [image + 3]))
+
+
+def test_an_image_that_does_not_fit_the_network_is_named(tmp_path, data):
+    save_bundle(tmp_path / "four", pointwise_model(BOUNDS, channels=4))
+    part = data.split("test")
+    message = rf"^{part.records[0].name}: The image has 1 channel, the network takes 4\.$"
+    with pytest.raises(DataError, match=message):
+        evaluate(tmp_path / "four", part)
+    with pytest.raises(DataError, match=message) as caught:
+        score_part(Predictor.open(tmp_path / "four"), part, boundary=False)
+    assert "Join the files" in caught.value.hint
 
 
 def test_classes_may_have_other_names_in_the_data(tmp_path, data):

@@ -46,3 +46,25 @@ def test_for_a_mean_the_error_is_that_of_the_paired_differences():
     gain, error = gain_of(before, after)
     assert gain == pytest.approx(differences.mean())
     assert error == pytest.approx(stats.sem(differences))
+
+
+@pytest.mark.parametrize(("objective", "classes"), [("mean_iou", 3), ("dice_per_image", 2)])
+def test_images_of_a_group_are_left_out_together(objective, classes):
+    truths, found = random_pairs(classes=classes)
+    groups = ["a", "b", "a", None, "b", None, "a"]
+    grouped = [Truth(truth.mask, None, group) for truth, group in zip(truths, groups, strict=True)]
+    whole = measure(grouped, found, objective, classes=classes)
+    for place, left in enumerate([(0, 2, 6), (1, 4), (3,), (5,)]):
+        kept = [index for index in range(7) if index not in left]
+        alone = measure(
+            [truths[i] for i in kept], [found[i] for i in kept], objective, classes=classes
+        )
+        assert whole.without[place] == pytest.approx(alone.value)
+    assert len(whole.without) == 4
+
+
+def test_images_of_one_group_alone_are_left_out_one_by_one():
+    truths, found = random_pairs(classes=2)
+    one = [Truth(truth.mask, None, "a") for truth in truths]
+    plain, grouped = (measure(t, found, "dice_per_image", classes=2) for t in (truths, one))
+    assert np.array_equal(plain.without, grouped.without)

@@ -5,13 +5,14 @@ import shutil
 
 import pytest
 
-from delineate.bundle import Bundle, Refinement
+from delineate.bundle import Bundle, Refinement, copy_bundle
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.refinement import refinement_of, refinement_scores
 from delineate.evaluation.show import show
 from delineate.evaluation.tally import score_image
 from delineate.page import render
 from delineate.prediction.predictor import Predictor
+from delineate.recipe import Post
 from delineate.report import Picture
 from delineate.runs import Run
 from tests.bundles import pointwise_model, save_bundle
@@ -59,6 +60,24 @@ def test_both_are_scored_as_each_bundle_would_be_by_itself(refined, data, report
         assert found[name] == pytest.approx({key: values[key] for key in COMPARED})
     assert found["with"]["mean_iou"] > found["without"]["mean_iou"]
     assert found["kept"] is True
+
+
+def with_post(folder, target, post):
+    """Copy a bundle, as a search of settings leaves it."""
+    bundle = Bundle.open(folder)
+    return copy_bundle(bundle, target, bundle.card.model_copy(update={"post": post})).folder
+
+
+def test_both_are_scored_with_the_settings_that_were_searched_afterwards(tmp_path, data, report):
+    run = make_refined(tmp_path / "run", data, **{"evaluation.cases": 0})
+    found = Post(smallest_object=25)
+    with_post(run.best, run.best, found)
+    values = evaluate(run, data).values
+    for name, folder in (("without", run.refiner.first), ("with", run.refiner.best)):
+        alone = evaluate(with_post(folder, tmp_path / name, found), data.split("test")).values
+        compared = values["refiner"][name]
+        assert compared == pytest.approx({key: alone[key] for key in COMPARED})
+        assert compared["mean_iou"] != report.values["refiner"][name]["mean_iou"]
 
 
 def test_what_is_scored_already_is_not_predicted_again(refined, data, monkeypatch):

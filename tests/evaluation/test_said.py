@@ -91,3 +91,14 @@ def test_what_is_done_is_told(pair):
     told = []
     Said([(predictor, part)], progress=lambda done, all_: told.append((done, all_)))(Post())
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_it_is_over_when_only_what_comes_after_it_fits(clock, pair):
+    predict = Said([pair], seconds=4 + 3 + 2 * 4, again=1.0)
+    predict(Post())
+    twice = Post(averaging="mirror")
+    clock.now += 3
+    assert not predict.is_over(twice)
+    clock.now += 1
+    assert predict.is_over(twice)
+    assert not predict.is_over(Post())

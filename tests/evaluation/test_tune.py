@@ -118,6 +118,20 @@ def test_sizes_are_averaged_on_top_where_that_gains_too():
     assert (found.post.averaging, found.post.scales) == ("turns", SCALES)
 
 
+def test_the_search_ends_with_its_time_and_keeps_what_it_has():
+    part = squares()
+    outputs = [softmax_of(np.where(sample.mask == 1, 0.4, 0.1)) for sample in part]
+    asked = []
+
+    def is_over(best):
+        asked.append(best.threshold)
+        return len(asked) > 2
+
+    found = search(card(), part, always(outputs), is_over=is_over)
+    assert [trial["value"] for trial in found.tried] == ["none", 0.3, 0.35]
+    assert found.post.threshold == asked[-1] == 0.3
+
+
 @pytest.mark.parametrize("longest", ["flips", "mirror", None])
 def test_a_quicker_averaging_is_tried_where_there_is_no_time_for_the_thorough_one(longest):
     part = squares()
@@ -139,6 +153,24 @@ def test_many_classes_are_judged_by_the_mean_iou_and_have_no_threshold():
     assert found.after == 1
     settings = {row["setting"] for row in found.tried}
     assert settings <= {"averaging", "largest_hole", "smallest_object", "largest_only"}
+
+
+def test_each_class_that_is_one_part_is_tried_by_itself():
+    masks, outputs = [], []
+    for _ in range(8):
+        mask = np.zeros((20, 20), np.uint8)
+        mask[2:6, 2:14] = 1
+        mask[10:16, 2:8] = 2
+        said = mask.copy()
+        # The first class is seen in halves, so its largest part is too little; the second one has
+        # a false part besides.
+        said[2:6, 8] = 0
+        said[10:16, 12:17] = 2
+        masks.append(mask)
+        outputs.append(np.eye(3, dtype=np.float32)[said])
+    part = Dataset.from_arrays([m[..., None] for m in masks], masks, classes=["a", "b", "c"])
+    found = search(card(3), part, always(outputs))
+    assert found.post.largest_only == (2,)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import keras
 import pytest
 
 from delineate.models import probe
@@ -67,6 +69,38 @@ def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "_measure", lambda trial: probe.Pace(3.0, 4.0))
     (tmp_path / "file").write_text("in the way")
     assert pace_of(TRIAL, folder=tmp_path / "file").compiling == 4.0
+
+
+def more_than_any_memory(trial):
+    values = keras.ops.ones((2**20, 2**20, 2**6))
+    return keras.ops.convert_to_numpy(keras.ops.sum(values))
+
+
+def as_on_a_gpu(trial):
+    raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 8 GiB")
+
+
+@pytest.mark.parametrize("measure", [more_than_any_memory, as_on_a_gpu])
+def test_a_full_memory_is_one_error_whatever_the_backend_calls_it(tmp_path, monkeypatch, measure):
+    monkeypatch.setattr(probe, "_measure", measure)
+    with pytest.raises(MemoryError, match="2 windows"):
+        pace_of(TRIAL, folder=tmp_path)
+    assert not list(tmp_path.iterdir()), "there may be more memory the next time"
+
+
+def test_a_batch_that_no_memory_holds_is_told(tmp_path):
+    trial = replace(TRIAL, batch_size=2**24, size=(4096, 4096))
+    with pytest.raises(MemoryError):
+        pace_of(trial, folder=tmp_path)
+
+
+def test_another_error_stays_what_it_is(tmp_path, monkeypatch):
+    def measure(trial):
+        raise ValueError("wrong shape")
+
+    monkeypatch.setattr(probe, "_measure", measure)
+    with pytest.raises(ValueError, match="wrong shape"):
+        pace_of(TRIAL, folder=tmp_path)
 
 
 def test_the_machine_is_told_in_plain_values():

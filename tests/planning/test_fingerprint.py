@@ -97,6 +97,11 @@ def test_the_diameter_is_that_of_the_object_in_which_half_of_the_foreground_lies
     assert found.smallest_diameter == pytest.approx(2 * np.sqrt(1 / np.pi))
 
 
+def test_fewer_than_three_images_do_not_say_whether_they_stand_upright():
+    assert uprightness(streets(count=2)) is None
+    assert fingerprint_of(inspect(streets(count=2))).upright is None
+
+
 def test_only_training_images_count_for_the_length_of_an_epoch():
     images, masks = np.zeros((4, 8, 8, 1), np.uint8), np.zeros((4, 8, 8), np.uint8)
     images[:, 2] = np.arange(4)[:, None, None].astype(np.uint8)

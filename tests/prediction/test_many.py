@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from delineate.decoding.run_lengths import decode
 from delineate.errors import BundleError, DataError, UsageError
 from delineate.imaging import PALETTE, write_png
 from delineate.overlays import overlay as draw_overlay
-from delineate.prediction.inputs import find_inputs
+from delineate.prediction.inputs import ENDINGS, find_inputs
 from delineate.prediction.many import predict, predict_files
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor
@@ -130,6 +131,49 @@ def test_all_images_are_in_one_table_of_run_lengths(tmp_path, run, images):
         instances = predictor.predict(picture(number)).instances
         found, _ = decode(runs, instances.shape)
         np.testing.assert_array_equal(found, instances)
+
+
+def test_a_file_whose_name_is_no_text_is_in_the_table_of_run_lengths(tmp_path, run):
+    path = tmp_path / "images" / os.fsdecode(b"caf\xe9.png")
+    try:
+        write_png(path, picture(0))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    table = tmp_path / "all.csv"
+    done = predict_files(run, [str(path)], to=tmp_path / "out", wanted=Wanted(run_lengths=table))
+    assert not done.failures
+    assert table.read_bytes().splitlines()[1].startswith(b"caf\xe9,")
+
+
+@pytest.mark.parametrize(
+    "name", ["out/review.csv", "out/deep/../deep/c.json", "out/a_objects.csv", "images/b.png"]
+)
+def test_a_table_in_the_place_of_another_file_is_refused_before_any_image_is_predicted(
+    tmp_path, run, images, name
+):
+    before = (images / "b.png").read_bytes()
+    wanted = Wanted(run_lengths=tmp_path / name)
+    with pytest.raises(UsageError, match="would have the name of an image or of what is written"):
+        predict_files(run, [str(images)], to=tmp_path / "out", wanted=wanted)
+    assert not (tmp_path / "out").exists()
+    assert (images / "b.png").read_bytes() == before
+
+
+def test_a_table_may_lie_beside_the_predictions_and_the_json_names_all_tables(
+    tmp_path, run, images
+):
+    to = tmp_path / "out"
+    wanted = Wanted(run_lengths=to / "all.csv")
+    told = predict_files(run, [str(images)], to=to, wanted=wanted).to_json()
+    assert (told["review"], told["run_lengths"]) == (str(to / "review.csv"), str(to / "all.csv"))
+    told = predict_files(run, [str(images / "a.png")], to=tmp_path / "one").to_json()
+    assert (told["review"], told["run_lengths"]) == (None, None)
+
+
+def test_each_file_that_is_written_of_an_image_is_known_beforehand(tmp_path, run, images):
+    everything = Wanted(overlay=True, probabilities=True, instances=True)
+    predict_files(run, [str(images / "a.png")], to=tmp_path / "out", wanted=everything)
+    assert set(files_in(tmp_path / "out")) <= {f"a{ending}" for ending in ENDINGS}
 
 
 def test_images_of_one_name_are_refused_for_one_table_before_any_is_predicted(

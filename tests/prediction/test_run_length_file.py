@@ -29,6 +29,12 @@ def test_each_object_has_a_row_and_an_image_without_objects_an_empty_one(tmp_pat
     assert path.read_bytes().count(b"\r") == 0
 
 
+def test_a_name_that_is_no_text_is_written_as_its_bytes(tmp_path):
+    path = tmp_path / "cells.csv"
+    write_run_lengths(path, [(b"caf\xe9".decode("utf-8", "surrogateescape"), SQUARES)])
+    assert path.read_bytes().splitlines()[1].startswith(b"caf\xe9,")
+
+
 def test_without_images_there_is_the_header_alone(tmp_path):
     write_run_lengths(tmp_path / "cells.csv", [])
     assert rows_of(tmp_path / "cells.csv") == [["ImageId", "EncodedPixels"]]

@@ -113,7 +113,22 @@ def test_a_budget_that_is_spent_still_ends_with_a_step():
     clock = Clock()
     budget = fresh(1, clock)
     clock.now += 100
-    assert run(budget, clock, lambda done: 1.0) == LOOK + 1
+    assert run(budget, clock, lambda done: 1.0) == 1
+
+
+def test_steps_so_slow_that_no_pace_is_known_end_in_time():
+    clock = Clock()
+    budget = fresh(30, clock)
+    assert run(budget, clock, lambda done: 4.0) == 8 < LOOK
+
+
+def test_a_resumption_with_nothing_left_makes_one_step():
+    clock = Clock()
+    first = fresh(100, clock)
+    clock.now += 100
+    second = Budget(100, most=10**6, begun=clock.now, clock=clock)
+    second.set_state(first.get_state())
+    assert run(second, clock, lambda done: 1.0, done=70) == 71
 
 
 def test_the_time_before_a_resumption_counts():

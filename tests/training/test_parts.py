@@ -1,5 +1,7 @@
 """What a training's bundles say of themselves."""
 
+from dataclasses import replace
+
 from delineate.files import sha256
 from delineate.training.parts import assemble
 
@@ -11,6 +13,13 @@ def test_the_card_names_the_weights_that_the_encoder_began_with(discs, recipe, w
     assert str(weights.parent) not in said, "no path of this machine"
     assert sha256(weights) in said
     assert "Licence: unknown" in said, "the file is not one that was published"
+
+
+def test_the_card_has_the_pixel_size_that_the_data_says(discs, recipe):
+    assert assemble(discs, recipe).card.pixel_size is None
+    said = replace(discs.description, pixel_size=(0.5, 0.25), unit="mm")
+    card = assemble(replace(discs, description=said), recipe).card
+    assert (card.pixel_size, card.pixel_unit) == ((0.5, 0.25), "mm")
 
 
 def test_the_card_says_where_nothing_was_learnt_before(discs, recipe):

@@ -28,21 +28,24 @@ def plan(
         from delineate.data.dataset import Dataset
         from delineate.errors import UsageError
         from delineate.files import write_whole
-        from delineate.planning.plan import plan as make
         from delineate.recipe import Recipe
         from delineate.recipe_text import minutes_of, parse_settings
 
         said = parse_settings(settings or [])
-        backend = Recipe().override(said).runtime.backend
+        chosen = Recipe().override(said)
         if to is not None and to.exists():
             raise UsageError(f"{to} exists already.", hint="Name another file, or delete it.")
-        dataset = Dataset.open(data)
+        dataset = Dataset.open(data, cache=chosen.data.cache)
         dataset.require_pairs()
-        choose_backend(backend)
+        choose_backend(chosen.runtime.backend)
+        from delineate.planning.plan import plan as make
+        from delineate.training.refusing import refuse_settings
+
         found = make(
             dataset,
             budget=None if budget is None else minutes_of(budget),
             settings=said,
+            refuse=refuse_settings,
             progress=progress_of("reading"),
         )
         if to is not None:

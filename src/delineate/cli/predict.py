@@ -35,7 +35,7 @@ def predict(
     ] = None,
     pixel_size: Annotated[
         float | None,
-        typer.Option(metavar="µm", min=1e-9, help="Side of a pixel, where files do not say it."),
+        typer.Option(metavar="µm", min=1e-9, help="Side of a pixel, instead of what files say."),
     ] = None,
     runtime: Annotated[str | None, typer.Option(help="The engine; unset: the bundle's.")] = None,
     as_json: Json = False,
@@ -50,7 +50,13 @@ def predict(
             run,
             inputs,
             to=to,
-            wanted=Wanted(overlay, probabilities, instances, rle, pixel_size),
+            wanted=Wanted(
+                overlay=overlay,
+                probabilities=probabilities,
+                instances=instances,
+                run_lengths=rle,
+                pixel_size=pixel_size,
+            ),
             runtime=runtime,
             progress=progress_of("predicting"),
         )

@@ -79,18 +79,18 @@ def _train(
     if not resume and chosen.training.folds == 1:
         heading.append(f"what the network sees: {Run(folder).batch}")
     from delineate.cli.progress import Display
-    from delineate.planning.plan import plan
+    from delineate.planning.plan import Plan, plan
     from delineate.training.refusing import refuse_settings
     from delineate.training.train import train as run_training
 
-    if source is None:
-        # Before anything is measured.
-        refuse_settings(chosen)
     reading = progress_of("reading")
+    made: Recipe | Plan = chosen
+    if source is None:
+        made = plan(dataset, settings=settings, refuse=refuse_settings, progress=reading)
     try:
         run = run_training(
             dataset,
-            chosen if source is not None else plan(dataset, settings=settings, progress=reading),
+            made,
             to=folder,
             resume=resume,
             watch=Display(heading).show,

@@ -67,8 +67,8 @@ def _depths(instances: np.ndarray, known: np.ndarray) -> np.ndarray:
     inside = instances > 0
     inner = (~ends & (inside | ~known)).astype(np.uint8)
     if inner.all():
-        # Nothing ends here, and nothing can be measured.
-        return inside.astype(np.float32)
+        # Nothing ends here: far from any rim.
+        return inside * np.float32(sum(inside.shape))
     distance = cv2.distanceTransform(inner, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(np.where(inside, distance + 1.0, 0.0), np.float32)
 

@@ -106,6 +106,8 @@ class TrainingWindows:
         per_image: Windows drawn from each image in an epoch.
         normalise: The kind of normalisation, measured on the whole image.
         oversample: Share of the windows that are laid around a pixel of a class; see ``_place``.
+        oversample_kinds: Share of the windows of which the kind of picture is drawn first, by the
+            square root of the number of its images.
         kinds: The kind of picture that each sample is; objects are pasted within a kind. Empty:
             all are of one kind.
         targets: What is learnt of objects.
@@ -120,6 +122,7 @@ class TrainingWindows:
     per_image: int = 1
     normalise: str = "none"
     oversample: float = 0.0
+    oversample_kinds: float = 0.0
     kinds: tuple[int, ...] = ()
     targets: tuple[str, ...] = ()
 
@@ -149,8 +152,12 @@ class TrainingWindows:
 
         For a share of the windows the class is drawn first, each but the background equally often,
         then an image that has it: after Isensee et al., nnU-Net, Nature Methods 2021, who draw the
-        class among those of the image.
+        class among those of the image. For a share of the others the kind of picture is drawn.
         """
+        if self.oversample_kinds and rng.random() < self.oversample_kinds:
+            chances = np.sqrt([len(images) for images in self._of_kinds.values()])
+            kind = rng.choice(list(self._of_kinds), p=chances / chances.sum())
+            number = int(rng.choice(self._of_kinds[int(kind)]))
         if not self.oversample or rng.random() >= self.oversample or not self._holders:
             return number, None
         wanted = int(rng.choice(list(self._holders)))

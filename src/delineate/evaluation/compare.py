@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from delineate.data.dataset import Dataset
+from delineate.data.pipeline import require_channels
 from delineate.errors import DataError
 from delineate.evaluation.choose import known_splits, run_of
 from delineate.evaluation.paired import Difference, paired_difference, paired_tables
@@ -70,6 +71,24 @@ class Rival:
                 hint="Compare runs that were trained on images of the same depth.",
             )
         return cls(folder, there)
+
+    def require_fit(self, part: Dataset) -> None:
+        """Refuse images that the bundle cannot take, before hours are spent on the other one.
+
+        Args:
+            part: The images.
+
+        Raises:
+            DataError: One has other channels.
+        """
+        for record, facts in zip(part.records, part.facts, strict=True):
+            try:
+                require_channels(facts.channels, self.predictor.card.channels, record.name)
+            except DataError as error:
+                raise DataError(
+                    f"{self.folder} cannot be compared: {error.message}",
+                    hint="Compare with a run that was trained on images of these channels.",
+                ) from error
 
 
 def compare_with(

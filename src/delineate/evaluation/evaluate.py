@@ -24,6 +24,7 @@ from delineate.evaluation.tally import (
     Scored,
     groups_of,
     histogram_of,
+    predict_sample,
     score_image,
     summarise_images,
 )
@@ -62,8 +63,8 @@ def evaluate(
 
     Raises:
         BundleError: There is no bundle.
-        DataError: There is no such split, the data does not fit the bundle, or what it is compared
-            with has other classes.
+        DataError: There is no such split, the data does not fit the bundle or what it is compared
+            with, or these two have other classes than each other.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     predictor = Predictor.open(folder)
@@ -73,6 +74,8 @@ def evaluate(
     chosen = choose_part(dataset, folder, predictor.card.names, split=split)
     settings = Recipe.load(own.recipe) if own.recipe.is_file() else Recipe()
     boundary = settings.evaluation.boundary
+    if rival is not None:
+        rival.require_fit(chosen.part)
     tally = _score(predictor, chosen.part, progress, boundary=boundary)
     values = _values(dataset.name, chosen, tally, predictor.card)
     values |= _refined(own, folder, chosen.part, tally.images, boundary=boundary)
@@ -137,7 +140,7 @@ def _score(
     card, classes = predictor.card, len(predictor.card.classes)
     tally = Tally(Review(card.names, card.colours))
     for sample in part:
-        prediction = predictor.predict(sample.image)
+        prediction = predict_sample(predictor, sample)
         tally.images.append(score_image(sample, prediction, classes=classes, boundary=boundary))
         tally.histogram += histogram_of(sample, prediction)
         tally.review.add(sample, prediction)

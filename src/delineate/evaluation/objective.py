@@ -22,10 +22,12 @@ class Truth:
     Attributes:
         mask: (height, width) uint8 class ids, 255 = ignore.
         instances: (height, width) int32 object numbers, 0 where ignored; None: there are none.
+        group: What the image belongs to, such as a patient or a film; None: it stands alone.
     """
 
     mask: np.ndarray
     instances: np.ndarray | None
+    group: str | None = None
 
     @property
     def known(self) -> np.ndarray:
@@ -39,7 +41,8 @@ class Measured:
 
     Attributes:
         value: The score.
-        without: (images,) float64: the score without each image.
+        without: (groups,) float64: the score without each image, or without each group of images
+            that belong together.
     """
 
     value: float
@@ -49,11 +52,11 @@ class Measured:
 def truths_of(part: Dataset) -> list[Truth]:
     """Return the truth of each image of a data set."""
     truths = []
-    for sample in part:
+    for record, sample in zip(part.records, part, strict=True):
         instances = sample.instances
         if instances is not None:
             instances = np.where(sample.mask == IGNORE, 0, instances)
-        truths.append(Truth(np.asarray(sample.mask), instances))
+        truths.append(Truth(np.asarray(sample.mask), instances, record.group))
     return truths
 
 
@@ -72,7 +75,9 @@ def objective_of(card: Card, part: Dataset) -> str:
 def measure(
     truths: Sequence[Truth], predictions: Iterable[Prediction], objective: str, *, classes: int
 ) -> Measured:
-    """Return a score over images, and what it would be without each of them.
+    """Return a score over images, and what it would be without each of them or of their groups.
+
+    Images of one group are no independent evidence.
 
     Args:
         truths: The truth of each.
@@ -93,10 +98,12 @@ def measure(
             ignored = truth.mask == IGNORE
             objects.append(dsb_map(truth.instances, np.where(ignored, 0, found.instances)))
     pooled = objective.startswith(MEAN_IOU)
-    first = _pooled(np.array(tables)) if pooled else _mean([image_scores(t)[1] for t in tables])
+    drawn = _drawn(truths)
+    dice = [image_scores(table)[1] for table in tables]
+    first = _pooled(np.array(tables), drawn) if pooled else _mean(dice, drawn)
     if not objects:
         return first
-    second = _mean(objects)
+    second = _mean(objects, drawn)
     return Measured((first.value + second.value) / 2, (first.without + second.without) / 2)
 
 
@@ -118,17 +125,30 @@ def gain_of(before: Measured, after: Measured) -> tuple[float, float]:
     return after.value - before.value, float(np.sqrt(max(count - 1, 0) / max(count, 1) * spread))
 
 
-def _mean(scores: Sequence[float | None]) -> Measured:
+def _drawn(truths: Sequence[Truth]) -> np.ndarray:
+    """Return the number of the group of each image, (images,), from 0; one group alone is none."""
+    keys = [
+        ("image", number) if truth.group is None else ("group", truth.group)
+        for number, truth in enumerate(truths)
+    ]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    if len(numbers) == 1:
+        return np.arange(len(truths))
+    return np.array([numbers[key] for key in keys])
+
+
+def _mean(scores: Sequence[float | None], drawn: np.ndarray) -> Measured:
     """Return the mean of the scores that are there; an image without one changes nothing."""
-    there = np.array([score is not None for score in scores])
-    values = np.array([score or 0.0 for score in scores])
+    there = np.bincount(drawn, [score is not None for score in scores])
+    values = np.bincount(drawn, [score or 0.0 for score in scores])
     total, count = values.sum(), there.sum()
     left = count - there
     without = np.where(left > 0, (total - values) / np.maximum(left, 1), 0.0)
     return Measured(float(total / count) if count else 0.0, without)
 
 
-def _pooled(tables: np.ndarray) -> Measured:
+def _pooled(tables: np.ndarray, drawn: np.ndarray) -> Measured:
     total = tables.sum(axis=0)
-    without = [summarise(total - table)["mean_iou"] or 0.0 for table in tables]
+    groups = [tables[drawn == number].sum(axis=0) for number in range(int(drawn.max()) + 1)]
+    without = [summarise(total - table)["mean_iou"] or 0.0 for table in groups]
     return Measured(summarise(total)["mean_iou"] or 0.0, np.array(without))

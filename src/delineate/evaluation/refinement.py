@@ -1,6 +1,8 @@
 """With the refiner and without: the same images, the same scores."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +35,8 @@ def refinement_scores(
         part: The images and their truth.
         boundary: Whether to score the boundaries too, which is slower.
         scored: The scores of these images by one of the two, if they are known already.
-        by: The bundle that they are of.
+        by: The bundle that they are of. Both are scored with its settings of prediction, which may
+            have been searched since.
 
     Returns:
         ``mean_iou`` and ``mean_dice``, and where asked for ``boundary_iou`` and ``boundary_f1``.
@@ -44,7 +47,7 @@ def refinement_scores(
     found = {}
     for name, folder in (("without", run.refiner.first), ("with", run.refiner.best)):
         same = by is not None and Bundle.open(folder).card.files == by.card.files
-        images = scored if same else score_part(Predictor.open(folder), part, boundary=boundary)
+        images = scored if same else score_part(_opened(folder, by), part, boundary=boundary)
         found[name] = _summary(images, boundary=boundary)
     return found
 
@@ -53,6 +56,13 @@ def refinement_of(run: Run) -> Refinement | None:
     """Return what was decided about a run's refiner; None where there is none to compare."""
     there = run.refiner.first.is_dir() and run.refiner.best.is_dir() and run.best.is_dir()
     return Bundle.open(run.best).card.refiner if there else None
+
+
+def _opened(folder: Path, by: Bundle | None) -> Predictor:
+    predictor = Predictor.open(folder)
+    if by is None:
+        return predictor
+    return replace(predictor, card=predictor.card.model_copy(update={"post": by.card.post}))
 
 
 def _summary(images: Sequence[Scored], *, boundary: bool) -> Values:

@@ -79,6 +79,16 @@ class Said:
             self._first = ended, (ended - begun) / cost_of(post)
         return found
 
+    def is_over(self, post: Post) -> bool:
+        """Return whether the time is used up, but for what is predicted when all is done.
+
+        Args:
+            post: How that will be predicted.
+        """
+        once = 0.0 if self._first is None else self._first[1]
+        spent = time.perf_counter() - self._begun
+        return spent + once * cost_of(post) * self._again > self._seconds
+
     def _fits(self, post: Post, now: float) -> bool:
         if self._first is None:
             return True

@@ -9,6 +9,7 @@ import numpy as np
 from delineate.data.classes import IGNORE
 from delineate.data.dataset import Dataset
 from delineate.data.records import Record, Sample
+from delineate.errors import DataError
 from delineate.instance_scores import instance_scores, mean_instance_scores
 from delineate.intervals import bootstrap_interval, bootstrap_tables
 from delineate.prediction.predictor import Prediction, Predictor
@@ -74,6 +75,22 @@ def score_image(
     return Scored(sample.name, table, iou, dice, edges, _score_objects(sample, prediction))
 
 
+def predict_sample(predictor: Predictor, sample: Sample) -> Prediction:
+    """Return the prediction of a sample's image; an error names the sample.
+
+    Args:
+        predictor: The bundle.
+        sample: The image.
+
+    Raises:
+        DataError: The image does not fit the bundle.
+    """
+    try:
+        return predictor.predict(sample.image)
+    except DataError as error:
+        raise type(error)(f"{sample.name}: {error.message}", hint=error.hint) from error
+
+
 def score_part(
     predictor: Predictor, part: Dataset, *, boundary: bool, progress: Progress | None = None
 ) -> list[Scored]:
@@ -90,7 +107,7 @@ def score_part(
     """
     classes, images = len(predictor.card.classes), []
     for sample in part:
-        prediction = predictor.predict(sample.image)
+        prediction = predict_sample(predictor, sample)
         images.append(score_image(sample, prediction, classes=classes, boundary=boundary))
         if progress:
             progress(len(images), len(part))

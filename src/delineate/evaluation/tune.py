@@ -38,8 +38,9 @@ MOST, FEWEST = 128, 5
 ROOM = 2**30
 # A smaller gain is not worth another setting; of averaging, which costs time in each prediction.
 WORTH, WORTH_OF_AVERAGING = 5e-4, 3e-3
-# Settings that are tried, at the most.
+# Settings that are tried, about: what time is planned for.
 TRIALS = 60
+LARGEST = "largest_only"
 # Averaging that takes half the time of another.
 QUICKER = {"turns": "flips", "flips": "mirror"}
 # Factors of the image's size that are averaged, where that gains.
@@ -86,7 +87,7 @@ def tune(
         part: The validation images; none of them may be used for a claim afterwards.
         augment: How training windows were laid down: what averaging may do, too.
         seconds: The time there is for this search and for one prediction of all images after it;
-            averaging that does not fit it is not tried.
+            averaging that does not fit it is not tried, and the search ends where it is over.
         progress: Called with (done, all) after each prediction.
 
     Raises:
@@ -102,13 +103,21 @@ def tune(
         between=TRIALS // 2,
         progress=progress,
     )
-    found = search(bundle.card, some, said, wishes_of(bundle.card.post, augment))
+    wishes = wishes_of(bundle.card.post, augment)
+    found = search(bundle.card, some, said, wishes, is_over=said.is_over)
     if found.post != bundle.card.post:
         copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": found.post}))
     return found
 
 
-def search(card: Card, part: Dataset, predict: Predict, wishes: Sequence[Wish] = ()) -> Tuning:
+def search(
+    card: Card,
+    part: Dataset,
+    predict: Predict,
+    wishes: Sequence[Wish] = (),
+    *,
+    is_over: Callable[[Post], bool] = lambda best: False,
+) -> Tuning:
     """Return the settings that are best for what networks have said of some images.
 
     The objective is the mean Dice per image of two classes, for more the mean IoU; for data with
@@ -122,6 +131,7 @@ def search(card: Card, part: Dataset, predict: Predict, wishes: Sequence[Wish] =
         predict: Returns what networks say of each image, (height, width, channels of the model),
             with the averaging of some settings; None where there is no time for that.
         wishes: Settings of averaging that are tried, each with its value.
+        is_over: Returns whether there is no time for another trial, the best settings being these.
 
     Example:
         >>> from delineate.bundle import Category, Member
@@ -142,12 +152,20 @@ def search(card: Card, part: Dataset, predict: Predict, wishes: Sequence[Wish] =
     for wish in wishes:
         found = _take_averaging(trials, predict, wish)
         raw = raw if found is None else found
-    for key, values in _grid(card, trials.truths):
-        for value in values:
-            tried = trials.best.model_copy(update={key: value})
-            if tried != trials.best:
-                trials.take(tried, raw, key, value)
+    for key, value in _grid(card, trials.truths):
+        if is_over(trials.best):
+            break
+        tried = _changed(trials.best, key, value)
+        if tried != trials.best:
+            trials.take(tried, raw, key, getattr(tried, key))
     return trials.result()
+
+
+def _changed(post: Post, key: str, value: Any) -> Post:
+    """Return settings with one changed; ids of classes are joined by one more."""
+    if key == LARGEST:
+        value = (*dict.fromkeys([*post.largest_only, value]),)
+    return post.model_copy(update={key: value})
 
 
 def _take_averaging(trials: "_Trials", predict: Predict, wish: Wish) -> Outputs | None:
@@ -165,17 +183,17 @@ def _take_averaging(trials: "_Trials", predict: Predict, wish: Wish) -> Outputs 
     return None
 
 
-def some_of(part: Dataset, card: Card, most: int = MOST) -> Dataset:
+def some_of(part: Dataset, card: Card, *, share: float = 1.0) -> Dataset:
     """Return the images that are looked at: all, or evenly spread ones of many or of large ones.
 
     Args:
         part: The images.
         card: Of the bundle, whose channels take room.
-        most: Images at the most.
+        share: Of the room and of the number of images that all of the search has.
     """
-    pixels = np.mean([fact.size[0] * fact.size[1] for fact in part.facts])
+    pixels = float(np.mean([fact.size[0] * fact.size[1] for fact in part.facts]))
     each = 2 * pixels * (card.class_channels + len(card.objects))
-    return part.evenly(min(most, max(FEWEST, int(ROOM / each))))
+    return part.evenly(max(1, int(share * min(MOST, max(FEWEST, ROOM / each)))))
 
 
 def wishes_of(post: Post, augment: Augment) -> tuple[Wish, ...]:
@@ -238,7 +256,13 @@ class _Trials:
         return Tuning(self.best, self.objective, self._before, after, tuple(self.tried))
 
 
-def _grid(card: Card, truths: Sequence[Truth]) -> Iterator[tuple[str, Sequence[Any]]]:
+def _grid(card: Card, truths: Sequence[Truth]) -> Iterator[Wish]:
+    """Yield each setting with each value to try, in the order in which they are settled."""
+    for key, values in _values(card, truths):
+        yield from ((key, value) for value in values)
+
+
+def _values(card: Card, truths: Sequence[Truth]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Yield each setting and the values to try, in the order in which they are settled."""
     two = len(card.classes) == 2
     if two:
@@ -254,7 +278,7 @@ def _grid(card: Card, truths: Sequence[Truth]) -> Iterator[tuple[str, Sequence[A
     sizes = sorted({round(share * areas) for share in SHARES})
     yield "largest_hole", sizes
     yield "smallest_object", sizes
-    yield "largest_only", [tuple(single[: count + 1]) for count in range(len(single))]
+    yield LARGEST, single
     if two:
         yield "threshold", THRESHOLDS
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import keras
 from delineate.recipe import Runtime
 
 PACKAGES = ("delineate", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
+# Where Linux says in which control groups a process is, and what these may use.
+GROUPS_OF_PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def set_up(runtime: Runtime) -> None:
@@ -104,8 +107,41 @@ def _processor() -> str:
 
 
 def _memory_gib() -> float | None:
+    """Return the memory that this process may use; None: unknown."""
+    limits = _limits_of_groups()
+    with suppress(AttributeError, ValueError, OSError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return round(min(limits) / 2**30, 1) if limits else None
+
+
+def _limits_of_groups() -> list[int]:
+    """Return the bytes that the process's control groups allow, as containers and schedulers do.
+
+    https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1 beside it.
+    """
     try:
-        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-    return round(pages * size / 2**30, 1)
+        lines = GROUPS_OF_PROCESS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for _, kinds, path in (line.split(":", 2) for line in lines):
+        if not kinds:
+            found += _limits(GROUPS, path, "memory.max")
+        elif "memory" in kinds.split(","):
+            found += _limits(GROUPS / "memory", path, "memory.limit_in_bytes")
+    return found
+
+
+def _limits(folder: Path, path: str, name: str) -> list[int]:
+    """Return the limits of a group and of all that it lies in."""
+    group = Path(path).relative_to("/")
+    found = []
+    for each in (group, *group.parents):
+        try:
+            text = (folder / each / name).read_text(encoding="utf-8").strip()
+        except OSError:
+            # In a container, its own group is the top.
+            continue
+        if text.isdecimal():
+            found.append(int(text))
+    return found

@@ -1,5 +1,6 @@
 """How fast this machine steps a network: measured once, and kept for the next time."""
 
+import gc
 import hashlib
 import json
 import time
@@ -20,6 +21,15 @@ from delineate.recipe import Model
 
 Tensor = Any
 
+# What a backend's error holds where the memory is full: that of TensorFlow and JAX, of PyTorch on a
+# GPU, and on a CPU.
+FULL = (
+    "resource_exhausted",
+    "resourceexhausted",
+    "out of memory",
+    "allocate memory",
+    "enough memory",
+)
 # Steps that compile and settle, and those that are timed.
 SETTLING, TIMED = 2, 4
 # To be raised when what is measured changes.
@@ -75,6 +85,7 @@ def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
 
     Raises:
         RecipeError: The network cannot be built.
+        MemoryError: A step takes more memory than there is; nothing is kept.
     """
     # Whose weights they are does not change the speed.
     trial = replace(trial, model=trial.model.model_copy(update={"weights": None}))
@@ -82,13 +93,30 @@ def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
     known = _read(path)
     if known is not None:
         return known
-    found = _measure(trial)
+    found = _measured(trial)
     try:
         write_whole(path, json.dumps(asdict(found)) + "\n")
     except OSError:
         # A cache that cannot be written costs time only.
         return found
     return found
+
+
+def _measured(trial: Trial) -> Pace:
+    try:
+        return _measure(trial)
+    except Exception as error:
+        if not _is_full(error):
+            raise
+    # Out here, where nothing of the attempt is held any more by the error's traceback.
+    gc.collect()
+    raise MemoryError(f"{trial.batch_size} windows of {trial.size} do not fit")
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether an error is a backend's own way to say that the memory is full."""
+    text = f"{type(error).__name__}: {error}".lower()
+    return isinstance(error, MemoryError) or any(words in text for words in FULL)
 
 
 def _measure(trial: Trial) -> Pace:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Choice:
 
 # By "section.key".
 Choices = dict[str, Choice]
+# What the user has said already, by "section.key", each value as it stands in a recipe.
+Said = Mapping[str, Any]
 
 
 def values_of(choices: Mapping[str, Choice]) -> dict[str, object]:

@@ -1,25 +1,17 @@
-"""What is read, at which size, and how it is changed at random: chosen by what the data set is."""
+"""What is read, how it is split, and how it is changed at random: chosen by what the data is."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Sequence
+from typing import Any
 
-import numpy as np
+from delineate.planning.choice import Choice, Choices, Said, values_of
+from delineate.planning.fingerprint import FEWEST, Fingerprint
+from delineate.planning.window_choices import window_choices
 
-from delineate.planning.choice import Choice, Choices
-from delineate.planning.fingerprint import Fingerprint
-
-# The strides of the networks that a plan chooses divide this.
-STRIDE = 32
-# Sides of a window in pixels: what a U-Net of depth 4 sees around a pixel, and what is slow.
-USUAL_WINDOW, LARGEST_WINDOW = 256, 512
-# A window should hold several objects and some of what is around them.
-OBJECTS_ACROSS = 8
-# Objects that are larger, in pixels, are made smaller, to this size; the small ones not below that.
-LARGE, SHRUNK, SMALL = 256, 128, 6
-# Pixels of a whole image up to which it is one window.
-WHOLE = 200_000
 # Windows in an epoch at the least: below, validations would outweigh the training.
 EPOCH = 256
-# A class with a smaller share of the pixels is rare; an image of so many windows has empty ones.
+# A class with a smaller share of the pixels is rare; in an image of more windows some may be
+# without any.
 RARE, ROOMY = 0.01, 3.0
 # Above, a picture has an above and a below.
 UPRIGHT = 0.15
@@ -30,80 +22,55 @@ NARROW, SPREAD = 0.25, 2.0
 FEW = 100
 
 
-def data_choices(found: Fingerprint, said: Mapping[str, object]) -> Choices:
+def split_choices(images: int, own: Collection[str]) -> Choices:
+    """Return how the images are split; known before any of them is looked at.
+
+    Args:
+        images: How many there are.
+        own: The names of the splits that the data brings with it.
+    """
+    share, why = 0.1, f"{images} images: a tenth of them will do"
+    if images < FEW:
+        share, why = 0.2, f"{images} images: a tenth of them would say little; --folds says more"
+    if "validation" in own:
+        why = "of no effect: the data brings its own validation images"
+    test = "chooses nothing, and so tells honestly how good the network is"
+    if own:
+        test = f"of no effect: the data is split already, into {', '.join(own)}"
+    near = "an image that the network has all but seen would flatter its scores"
+    return {
+        "data.validation": Choice(share, why),
+        "data.test": Choice(0.1, test),
+        "data.near_duplicates": Choice("together", near),
+        "data.kinds": Choice("balance", "each kind of picture is trained on and scored"),
+    }
+
+
+def data_choices(found: Fingerprint, said: Said) -> Choices:
     """Return the choices of the sections `[data]` and `[augment]`.
 
     Args:
         found: What the data set is.
-        said: What the user has said already, by "section.key".
+        said: What the user has said already.
     """
-    fit, size = _fit_and_size(found)
-    cropped = said.get("data.fit", fit.value) == "crop"
-    chosen = {
-        "data.fit": fit,
-        "data.size": size,
+    windows = window_choices(found, said)
+    settled: dict[str, Any] = {**values_of(windows), **said}
+    return {
+        **windows,
+        **_places(found, settled["data.fit"], settled["data.size"]),
+        "data.oversample_kinds": _rare_kinds(found),
         "data.normalise": _normalise(found),
         **_geometry(found),
         **_intensity(found),
     }
-    if not cropped:
-        return chosen
-    return chosen | {
-        "data.crops_per_image": _crops(found),
-        "data.oversample": _oversample(found, size.value),
-    }
 
 
-def _fit_and_size(found: Fingerprint) -> tuple[Choice, Choice]:
-    if found.diameter is not None and found.diameter > LARGE:
-        scale = SHRUNK / found.diameter
-        if scale * (found.smallest_diameter or 0.0) >= SMALL:
-            why = f"objects of about {found.diameter:.0f} pixels: at native resolution a window "
-            why += f"would hold no whole one; they become {SHRUNK} pixels"
-            size = [_near(found.height * scale), _near(found.width * scale)]
-            return Choice("resize", why), Choice(size, why)
-    why = "native resolution: a mask that is made smaller and larger again loses its rim"
-    return Choice("crop", why), _size(found)
-
-
-def _size(found: Fingerprint) -> Choice:
-    height, width = found.height, found.width
-    alike = found.smallest == found.largest
-    if alike and height * width <= WHOLE:
-        size = [_down(height), _down(width)]
-        return Choice(size, f"all images have {height}×{width} pixels: nearly the whole of each")
-    wanted = _near(OBJECTS_ACROSS * (found.diameter or LARGEST_WINDOW))
-    # Where half of the images are smaller, much of a larger window would be their reflection.
-    side = min(max(wanted, USUAL_WINDOW), LARGEST_WINDOW, _up(min(height, width)))
-    why = f"half of the images have at most {min(height, width)} pixels across"
-    if found.diameter is not None:
-        why = (
-            f"half of the foreground lies in objects of {found.diameter:.0f} pixels or more; {why}"
-        )
-    return Choice([side, side], why)
-
-
-def _down(side: float) -> int:
-    return max(STRIDE, int(side // STRIDE) * STRIDE)
-
-
-def _up(side: float) -> int:
-    return int(-(-side // STRIDE) * STRIDE)
-
-
-def _near(side: float) -> int:
-    return max(STRIDE, round(side / STRIDE) * STRIDE)
-
-
-def validation_choice(images: int) -> Choice:
-    """Return which share of the images validates; known before any of them is looked at.
-
-    Args:
-        images: How many there are.
-    """
-    if images < FEW:
-        return Choice(0.2, f"{images} images: a tenth of them would say little; --folds says more")
-    return Choice(0.1, f"{images} images: a tenth of them will do")
+def _places(found: Fingerprint, fit: str, size: Sequence[int]) -> Choices:
+    """Return how many windows are taken of an image, and where."""
+    if fit == "resize":
+        whole = "each window is a whole image"
+        return {"data.crops_per_image": Choice(1, whole), "data.oversample": Choice(0.0, whole)}
+    return {"data.crops_per_image": _crops(found), "data.oversample": _oversample(found, size)}
 
 
 def _crops(found: Fingerprint) -> Choice:
@@ -123,7 +90,7 @@ def _normalise(found: Fingerprint) -> Choice:
     return Choice("none", f"{used}, and {spread}")
 
 
-def _oversample(found: Fingerprint, size: object) -> Choice:
+def _oversample(found: Fingerprint, size: Sequence[int]) -> Choice:
     shares = [
         (share, name)
         for share, name in zip(found.shares[1:], found.classes[1:], strict=True)
@@ -132,23 +99,34 @@ def _oversample(found: Fingerprint, size: object) -> Choice:
     least, name = min(shares, default=(1.0, ""))
     if least < RARE:
         return Choice(0.33, f"'{name}' has {least:.2%} of the pixels: it is looked for")
-    windows = found.largest[0] * found.largest[1] / float(np.prod(np.array(size, float)))
+    windows = math.prod(found.largest) / math.prod(size)
     if windows > ROOMY:
-        return Choice(0.33, f"the largest image has room for {windows:.0f} windows: some are empty")
+        why = f"the largest image has room for {windows:.0f} windows, where one at random may miss"
+        return Choice(0.33, f"{why} '{name}', {least:.1%} of the pixels")
     return Choice(0.0, f"each class has {least:.1%} of the pixels or more")
 
 
+def _rare_kinds(found: Fingerprint) -> Choice:
+    if len(found.kinds) < 2:
+        return Choice(0.0, "all images are of one kind")
+    rarest = min(count for _, count in found.kinds)
+    why = f"{len(found.kinds)} kinds of picture, the rarest of {rarest} images: seen more often"
+    return Choice(0.5, why)
+
+
 def _geometry(found: Fingerprint) -> Choices:
-    if found.upright > UPRIGHT:
-        why = f"top and bottom of the images differ by {found.upright:.0%}: they stand upright"
+    lies, why = _lies_any_way(found)
+    if not lies:
         return {
             "augment.flip": Choice("left_right", why),
             "augment.quarter_turns": Choice(False, why),
             "augment.scale": Choice(0.4, "things are near and far"),
             "augment.rotation": Choice(5.0, why),
+            "augment.elastic": Choice(0.0, "things may have a fixed shape"),
             "augment.warp_probability": Choice(0.8, "most windows, not all"),
+            "augment.blur": Choice(0.0, "in focus, as photographs mostly are"),
+            "augment.copy_paste": Choice(0.0, "things may have their place above or below"),
         }
-    why = f"top and bottom of the images differ by {found.upright:.0%}: they may lie any way"
     return {
         "augment.flip": Choice(True, why),
         "augment.quarter_turns": Choice(True, why),
@@ -156,8 +134,19 @@ def _geometry(found: Fingerprint) -> Choices:
         "augment.rotation": Choice(45.0, why),
         "augment.elastic": Choice(6.0, "objects without a fixed shape"),
         "augment.warp_probability": Choice(0.6, "the others keep their sharpness"),
+        "augment.blur": Choice(1.0, "other focus"),
         "augment.copy_paste": _copy_paste(found),
     }
+
+
+def _lies_any_way(found: Fingerprint) -> tuple[bool, str]:
+    """Return whether pictures have no above and no below, as far as is known, and why."""
+    if found.upright is None:
+        return False, f"fewer than {FEWEST} images: whether they stand upright is not known"
+    why = f"top and bottom of the images differ by {found.upright:.0%}"
+    if found.upright > UPRIGHT:
+        return False, f"{why}: they stand upright"
+    return True, f"{why}: they may lie any way"
 
 
 def _copy_paste(found: Fingerprint) -> Choice:
@@ -171,20 +160,16 @@ def _intensity(found: Fingerprint) -> Choices:
     many = f"{kinds} kinds of picture: none is to be known by its light"
     one = "one kind of picture, in any light"
     why = many if kinds > 1 else one
-    strong = kinds > 1
+    strong, colours = kinds > 1, found.channels == 3
+    hue = 0.1 if strong else 0.02
     return {
         "augment.brightness": Choice(0.2 if strong else 0.12, why),
         "augment.contrast": Choice(0.4 if strong else 0.25, why),
         "augment.gamma": Choice(0.3 if strong else 0.2, why),
-        "augment.hue": Choice(_hue(found), why if found.channels == 3 else "no colours"),
-        "augment.grey": Choice(0.2 if strong and found.channels == 3 else 0.0, why),
+        "augment.hue": Choice(hue, why) if colours else Choice(0.0, "no colours"),
+        "augment.grey": Choice(0.2 if strong else 0.0, why)
+        if colours
+        else Choice(0.0, "no colours"),
         "augment.invert": Choice(0.2 if strong else 0.0, why),
-        "augment.blur": Choice(1.0 if found.upright <= UPRIGHT else 0.0, "other focus"),
         "augment.noise": Choice(0.03, "other sensors"),
     }
-
-
-def _hue(found: Fingerprint) -> float:
-    if found.channels != 3:
-        return 0.0
-    return 0.1 if len(found.kinds) > 1 else 0.02

@@ -46,7 +46,8 @@ class Fingerprint:
             first.
         duplicates: Images that have a near-duplicate.
         groups: Patients, slides or videos; None: the data names none.
-        upright: How much the top of the images differs from the bottom: 0, not at all, to 1.
+        upright: How much the top of the images differs from the bottom: 0, not at all, to 1. None:
+            there are too few images to say.
     """
 
     images: int
@@ -70,7 +71,7 @@ class Fingerprint:
     kinds: tuple[tuple[str, int], ...]
     duplicates: int
     groups: int | None
-    upright: float
+    upright: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -118,7 +119,7 @@ def fingerprint_of(inspection: Inspection) -> Fingerprint:
     )
 
 
-def uprightness(dataset: Dataset) -> float:
+def uprightness(dataset: Dataset) -> float | None:
     """Return by how much the top of images differs from the bottom.
 
     That is the larger of two differences between the upper and the lower third: of the shares of
@@ -130,10 +131,10 @@ def uprightness(dataset: Dataset) -> float:
         dataset: The images and masks; at most 64 of them are read, evenly spread.
 
     Returns:
-        A value in 0 to 1; 0 for fewer than three images.
+        A value in 0 to 1; None for fewer than three images.
     """
     if len(dataset) < FEWEST:
-        return 0.0
+        return None
     count = len(dataset.classes)
     differences = np.array([_top_less_bottom(each, count) for each in dataset.evenly(LOOKED_AT)])
     mean = differences.mean(axis=0)

@@ -1,18 +1,19 @@
-"""How long, how fast and in which arithmetic: chosen by the machine and the time there is."""
+"""How fast and in which arithmetic, and how the weights move: chosen by the machine."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from delineate.models.build import build_network, without_weights
+from delineate.errors import RecipeError
+from delineate.models.build import build_network, stride_of, without_weights
 from delineate.models.costs import count_values
 from delineate.models.machine import device, machine
 from delineate.models.probe import Pace, Trial, pace_of
-from delineate.planning.choice import Choice, Choices, values_of
+from delineate.planning.choice import Choice, Choices, Said, values_of
 from delineate.planning.fingerprint import Fingerprint
+from delineate.planning.time_choices import epochs_that_fit, time_choices
 from delineate.recipe import Recipe
 
-# Minutes, where nobody has said how many.
-USUAL = 30.0
 # A difference below this is chance, and the simpler of two choices stands.
 WORTH = 1.2
 # Pixels of a batch, 8 windows of 256×256; on a GPU, which a small one would leave idle, more.
@@ -23,15 +24,9 @@ SMALLEST_BATCH, LARGEST_BATCH = 4, 64
 BYTES_PER_VALUE, SHARE_OF_MEMORY = 8, 0.4
 # Twice the channels take four times as long, and are worth it from so many epochs on.
 COST_OF_WIDTH, ENOUGH = 4, 40
-# Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
-FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
-# Share of the time that validation may take, and how often it is done.
-SHARE_OF_LOOKS, FEWEST_LOOKS, MOST_LOOKS = 0.04, 3, 12
-# As many as a recipe may have.
-MOST_EPOCHS = 100_000
 
 
-def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, object]) -> Choices:
+def training_choices(found: Fingerprint, recipe: Recipe, said: Said) -> Choices:
     """Return the choices of the sections `[training]`, `[callbacks]`, `[post]` and `[runtime]`.
 
     A plain network is made wider here, where this machine is fast enough for that.
@@ -39,10 +34,13 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, obje
     Args:
         found: What the data set is.
         recipe: What has been chosen so far: the network and its windows, and what has been said.
-        said: The keys of that, "section.key".
+        said: What the user has said already.
+
+    Raises:
+        RecipeError: Not even one window fits the memory, or not the batch that was said.
     """
     tried = _try(found, recipe, said)
-    wider = _wider(found, recipe, said, tried.pace)
+    wider = _wider(found, recipe, said, tried)
     if wider:
         recipe = recipe.override(values_of(wider))
         tried = _try(found, recipe, said)
@@ -50,10 +48,9 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Mapping[str, obje
         **wider,
         "training.batch_size": tried.batch,
         "runtime.precision": tried.precision,
-        **_duration(found, recipe, tried),
+        **time_choices(found, recipe, said, batch_size=tried.batch_size, pace=tried.pace),
         **_optimizer(),
         **_watching(),
-        **_post(),
     }
 
 
@@ -74,21 +71,35 @@ class _Tried:
     pace: Pace
 
 
-def _try(found: Fingerprint, recipe: Recipe, said: Mapping[str, object]) -> _Tried:
-    batch = _batch_size(found, recipe)
-    size = recipe.training.batch_size if "training.batch_size" in said else int(str(batch.value))
-    paces = _paces(found, recipe, size)
+def _try(found: Fingerprint, recipe: Recipe, said: Said) -> _Tried:
+    batch, settled = _batch_size(found, recipe), "training.batch_size" in said
+    size = recipe.training.batch_size if settled else int(str(batch.value))
+    while (paces := _paces(found, recipe, size)) is None:
+        if settled or size == 1:
+            raise _too_large(recipe, size)
+        batch = Choice(size // 2, f"{size} windows in a step take more memory than there is")
+        size //= 2
     precision = _precision(paces)
     used = recipe.runtime.precision if "runtime.precision" in said else str(precision.value)
     return _Tried(batch, precision, size, paces[used])
 
 
-def _wider(found: Fingerprint, recipe: Recipe, said: Mapping[str, object], pace: Pace) -> Choices:
+def _too_large(recipe: Recipe, size: int) -> RecipeError:
+    height, width = recipe.data.size
+    return RecipeError(
+        f"A step of {size} windows of {height}×{width} takes more memory than there is "
+        f"(training.batch_size = {size}, data.size = [{height}, {width}]).",
+        hint="Lower training.batch_size, data.size or the channels of the network.",
+    )
+
+
+def _wider(found: Fingerprint, recipe: Recipe, said: Said, tried: _Tried) -> Choices:
     """Return twice the channels of a plain network, where the time is enough for those."""
     keys = ("model.filters", "model.largest_filters")
     if recipe.model.encoder != "plain" or any(key in said for key in keys):
         return {}
-    epochs = _epochs(found, recipe, pace) / COST_OF_WIDTH
+    fit = epochs_that_fit(found, recipe, batch_size=tried.batch_size, pace=tried.pace)
+    epochs = fit / COST_OF_WIDTH
     if epochs < ENOUGH:
         return {}
     why = f"twice the usual, since some {epochs:.0f} epochs of it fit the time"
@@ -97,12 +108,6 @@ def _wider(found: Fingerprint, recipe: Recipe, said: Mapping[str, object], pace:
         "model.filters": Choice(2 * settings.filters, why),
         "model.largest_filters": Choice(2 * settings.largest_filters, why),
     }
-
-
-def _epochs(found: Fingerprint, recipe: Recipe, pace: Pace) -> float:
-    """Return how many epochs fit the time."""
-    windows = max(1, found.training * recipe.data.crops_per_image)
-    return 60 * (recipe.training.budget or USUAL) * pace.images_per_second / windows
 
 
 def _batch_size(found: Fingerprint, recipe: Recipe) -> Choice:
@@ -114,8 +119,9 @@ def _batch_size(found: Fingerprint, recipe: Recipe) -> Choice:
         each = _gib_of_a_window(found, recipe)
         most = max(1, int(SHARE_OF_MEMORY * memory / each))
         if most < count:
-            return Choice(most, f"a window takes {each:.2g} GiB of the {memory:.0f} in a step")
-    return Choice(count, f"about {pixels:,} pixels of {height}×{width} windows in a step")
+            return Choice(most, f"a window takes {each:.2g} GiB of the {memory:g} in a step")
+    used = f"{count * height * width:,} pixels"
+    return Choice(count, f"about {used} of {height}×{width} windows in a step")
 
 
 def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
@@ -127,11 +133,14 @@ def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
         channels=recipe.data.channels or found.channels,
         size=recipe.data.size,
     )
-    values = count_values(network.model, size=round((height * width) ** 0.5 / 32) * 32)
+    stride = stride_of(recipe.model)
+    side = math.ceil(math.sqrt(height * width) / stride) * stride
+    values = count_values(network.model, size=side)
     return values * BYTES_PER_VALUE / 2**30
 
 
-def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, Pace]:
+def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, Pace] | None:
+    """Return the pace in each arithmetic; None: there is too little memory."""
     trial = Trial(
         recipe.model,
         classes=len(found.classes),
@@ -141,52 +150,19 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
         fused=recipe.runtime.fused,
         threads=recipe.runtime.threads,
     )
-    return {
-        precision: pace_of(replace(trial, precision=precision))
-        for precision in ("float32", "bfloat16")
-    }
+    try:
+        return {
+            precision: pace_of(replace(trial, precision=precision))
+            for precision in ("float32", "bfloat16")
+        }
+    except MemoryError:
+        return None
 
 
 def _precision(paces: Mapping[str, Pace]) -> Choice:
     plain, half = paces["float32"].images_per_second, paces["bfloat16"].images_per_second
     said = f"{plain:.1f} images per second in float32, {half:.1f} in bfloat16, measured here"
     return Choice("bfloat16" if half > WORTH * plain else "float32", said)
-
-
-def _duration(found: Fingerprint, recipe: Recipe, tried: _Tried) -> Choices:
-    said, pace = recipe.training.budget, tried.pace
-    minutes = said or USUAL
-    windows = max(1, found.training * recipe.data.crops_per_image)
-    epochs = max(1, round(_epochs(found, recipe, pace)))
-    steps = max(1, round(60 * minutes * pace.images_per_second / tried.batch_size))
-    speed = f"{pace.images_per_second:.1f} images per second"
-    fit = f"about {epochs} fit {minutes:g} minutes at {speed}"
-    asked = "as asked for" if said else "nobody said how long: long enough for a good start"
-    average = round(max(0.0, min(LONGEST_AVERAGE, 1 - FORGOTTEN / steps)), 4)
-    why = f"scores better than the last; of some {steps} steps the first are forgotten by the end"
-    chosen = {
-        "training.epochs": Choice(
-            min(2 * epochs, MOST_EPOCHS), f"at most; {fit}, and the budget decides"
-        ),
-        "training.validate_every": _looks(found, epochs, windows),
-        "training.average": Choice(average, why),
-    }
-    if recipe.refiner.use != "none":
-        chosen["training.epochs"] = Choice(
-            min(epochs, MOST_EPOCHS), f"{fit}; the refiner's come on top"
-        )
-        return chosen
-    return chosen | {"training.budget": Choice(minutes, asked)}
-
-
-def _looks(found: Fingerprint, epochs: int, windows: int) -> Choice:
-    """Return how often the validation images are looked at: seldom enough to cost little."""
-    validated = max(1, found.images - found.training)
-    # A prediction costs a third of a step.
-    affordable = SHARE_OF_LOOKS * epochs * windows / (validated / 3)
-    looks = round(min(max(affordable, FEWEST_LOOKS), MOST_LOOKS))
-    every = min(max(1, round(epochs / looks)), MOST_EPOCHS)
-    return Choice(every, f"some {looks} looks at {validated} validation images")
 
 
 def _optimizer() -> Choices:
@@ -197,6 +173,7 @@ def _optimizer() -> Choices:
         "training.warmup": Choice(0.03, "the first steps of Adam know little of the gradients"),
         "training.schedule": Choice("cosine", "down to zero when the time is over"),
         "training.clip_norm": Choice(1.0, "one odd batch cannot undo the others"),
+        "training.accumulate": Choice(1, "more steps rather than smoother ones"),
     }
 
 
@@ -207,8 +184,3 @@ def _watching() -> Choices:
         "callbacks.best": Choice("last", "the newest: validation images choose no epoch"),
         "callbacks.early_stopping": Choice("none", "the learning rate falls to zero by the end"),
     }
-
-
-def _post() -> Choices:
-    why = "averaging, thresholds and how objects are told apart, by the validation images"
-    return {"post.tune": Choice(True, why)}

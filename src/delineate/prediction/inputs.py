@@ -12,6 +12,15 @@ from delineate.runs import Run
 
 # What is added to the name of an image for each picture that may be written beside its mask.
 PICTURES = ("", "_colour", "_overlay", "_objects")
+# For each file of any kind.
+ENDINGS = (
+    *(f"{picture}.png" for picture in PICTURES),
+    ".json",
+    "_probabilities.npy",
+    "_objects.tif",
+    "_objects.csv",
+    "_objects.geojson",
+)
 
 
 def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
@@ -88,6 +97,27 @@ def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
                 f"The prediction of {path} would replace an image in {to}.",
                 hint="Name another folder to write to.",
             )
+
+
+def refuse_table(table: Path, files: Sequence[tuple[Path, Path]], to: Path) -> None:
+    """Refuse a table of all images that would replace one of them, or be replaced in its turn.
+
+    Args:
+        table: Where the table goes.
+        files: From :func:`find_inputs`.
+        to: The folder that is written to.
+
+    Raises:
+        UsageError: It would.
+    """
+    run = Run(to.resolve())
+    taken = {run.review, run.review_sheet, *(path.resolve() for path, _ in files)}
+    taken |= {file_beside(run.folder / name, ending) for _, name in files for ending in ENDINGS}
+    if table.resolve() in taken:
+        raise UsageError(
+            f"The table {table} would have the name of an image or of what is written to {to}.",
+            hint="Name another file for the run lengths.",
+        )
 
 
 def file_beside(stem: Path, ending: str) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 
 from delineate.errors import DataError, DelineateError
 from delineate.imaging import read_image
-from delineate.prediction.inputs import find_inputs
+from delineate.prediction.inputs import find_inputs, refuse_table
 from delineate.prediction.outputs import Wanted, write_prediction
 from delineate.prediction.predictor import Prediction, Predictor
 from delineate.prediction.run_length_file import Add, run_length_file
@@ -29,16 +29,20 @@ class Done:
         written: A summary of each image that was predicted.
         failures: The error of each that was not.
         review: The table of the images that the network is least sure of, where there are several.
+        run_lengths: The table of all objects, where it was wanted.
     """
 
     written: list[dict[str, Any]] = field(default_factory=list)
     failures: list[DelineateError] = field(default_factory=list)
     review: Path | None = None
+    run_lengths: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         failed = [{"error": item.message, "hint": item.hint} for item in self.failures]
-        return {"predictions": self.written, "failed": failed}
+        tables = {"review": self.review, "run_lengths": self.run_lengths}
+        told = {name: None if path is None else str(path) for name, path in tables.items()}
+        return {"predictions": self.written, "failed": failed, **told}
 
 
 def predict(run: Any, images: Sequence[np.ndarray] | np.ndarray | str | Path) -> list[Prediction]:
@@ -82,7 +86,8 @@ def predict_files(
         progress: Called with (done, all) after each image.
 
     Raises:
-        UsageError: An input names no file, or a prediction would replace an image.
+        UsageError: An input names no file, or a prediction would replace an image, or the table of
+            run lengths one of the other files.
         DataError: Two images of one name would be in one table of run lengths.
         BundleError: There is no bundle.
     """
@@ -90,10 +95,12 @@ def predict_files(
     files = find_inputs(inputs, to)
     table = wanted.run_lengths
     if table is not None:
+        refuse_table(table, files, to)
         _refuse_one_name(files, table)
     predictor = Predictor.open(run, runtime=runtime)
     with nullcontext() if table is None else run_length_file(table) as add:
         done, unsure = _predict_all(files, predictor, to, wanted, add=add, progress=progress)
+    done.run_lengths = table
     if len(unsure.items) > 1:
         write_review(to, unsure.items)
         done.review = Run(to).review

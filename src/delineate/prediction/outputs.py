@@ -30,7 +30,7 @@ class Wanted:
         instances: The objects: a label image ``_objects.png`` (``.tif`` from 65,536 objects on), a
             table ``_objects.csv``, and outlines ``_objects.geojson``.
         run_lengths: One table of all images and objects, as the 2018 Data Science Bowl has it.
-        pixel_size: Side of a pixel in µm, for files that do not say it themselves.
+        pixel_size: Side of a pixel in µm, instead of what files and the bundle's card say.
     """
 
     overlay: bool = False
@@ -81,7 +81,7 @@ def _write_objects(
         prediction.probabilities,
         image,
         names=card.names,
-        pixel_size=_pixel_size(path, wanted.pixel_size),
+        pixel_size=_pixel_size(path, card, wanted.pixel_size),
     )
     labels = write_labels(file_beside(stem, "_objects.png"), instances)
     table, outlines = (file_beside(stem, f"_objects.{suffix}") for suffix in ("csv", "geojson"))
@@ -92,8 +92,14 @@ def _write_objects(
     return {"count": len(rows), **files}
 
 
-def _pixel_size(path: Path, said: float | None) -> PixelSize | None:
-    return PixelSize(said, said) if said is not None else read_pixel_size(path)
+def _pixel_size(path: Path, card: Card, said: float | None) -> PixelSize | None:
+    """Return what is said, or else what the file says, or else the bundle's training data."""
+    if said is not None:
+        return PixelSize(said, said)
+    found = read_pixel_size(path)
+    if found is None and card.pixel_size is not None:
+        return PixelSize(*card.pixel_size, card.pixel_unit)
+    return found
 
 
 def _write_probabilities(path: Path, prediction: Prediction) -> None:

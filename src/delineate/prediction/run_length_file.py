@@ -60,7 +60,11 @@ def run_length_file(path: Path) -> Iterator[Add]:
         DataError: Two images have one name, or the instances are no array of object ids.
         OSError: The file cannot be written; what stood there before is untouched.
     """
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    # File names may hold bytes that are no text; they are written as they are.
+    with (
+        whole_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         known: set[str] = set()

@@ -16,8 +16,9 @@ class Budget:
     """Decides, while a training runs, how many steps it has in all, so that it ends in time.
 
     The decision is made after the first steps, and again at the beginning of each epoch, when
-    validation and pictures have been paid for too; between those it is only ever lowered. It is
-    part of the resume point, and so is the time that has been spent.
+    validation and pictures have been paid for too; between those it is only ever lowered, and where
+    the time is over, the step is the last one. It is part of the resume point, and so is the time
+    that has been spent.
 
     Attributes:
         steps: Steps in all, as now decided.
@@ -68,6 +69,9 @@ class Budget:
             done: Steps done in all, with this one.
         """
         self._steps_here += 1
+        if self._for_steps <= 0:
+            ended, self.steps = done < self.steps, min(done, self.steps)
+            return ended
         if self._steps_here == COMPILING:
             self._marks.append((done, self._clock()))
         if self._steps_here == LOOK:
@@ -80,6 +84,10 @@ class Budget:
         Args:
             done: Steps done in all.
         """
+        if self._for_steps <= 0:
+            # A step at the least, so that there is an end of an epoch.
+            ended, self.steps = done + 1 < self.steps, min(done + 1, self.steps)
+            return ended
         return self._decide(done, at_most=self._most)
 
     def get_state(self) -> dict[str, Any]:
@@ -90,6 +98,11 @@ class Budget:
         """Restore what :meth:`get_state` returned."""
         self.steps, self._before, self.reserve = state["steps"], state["spent"], state["reserve"]
 
+    @property
+    def _for_steps(self) -> float:
+        """Seconds that are left for steps."""
+        return self.left - (self.reserve or 0.0)
+
     def _decide(self, done: int, *, at_most: int) -> bool:
         if not self._marks or done <= self._marks[0][0]:
             return False
@@ -97,9 +110,7 @@ class Budget:
         since, then = self._halfway(done)
         self._marks.append((done, now))
         pace = (now - then) / (done - since)
-        left = max(0.0, self._seconds - self.spent - (self.reserve or 0.0))
-        # A step at the least, so that there is an end of an epoch.
-        steps = min(at_most, max(done + 1, done + int(left / pace)))
+        steps = min(at_most, max(done + 1, done + int(self._for_steps / pace)))
         if abs(steps - self.steps) <= WORTH * self.steps and steps > done + 1:
             return False
         changed, self.steps = steps != self.steps, steps

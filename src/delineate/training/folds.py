@@ -1,5 +1,6 @@
 """Trainings that hold out one fold after the other, and the one bundle that they make together."""
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,12 +12,14 @@ import numpy as np
 from delineate.bundle import Bundle, Card, Member
 from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import partition_as, partition_folds
+from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.said import Said
-from delineate.evaluation.tune import MOST, Tuning, search, some_of, wishes_of
+from delineate.evaluation.tune import TRIALS, Tuning, search, some_of, wishes_of
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training import checkpoint
 
 ENDED = "ended"
 # Share of a budget for what comes after all folds, and the minutes of a fold at the least.
@@ -80,7 +83,9 @@ def train_folds(
         spent = before + time.monotonic() - begun
         own = _recipe_of_fold(recipe, spent / 60, len(runs) - number)
         train(part, own, to=fold.folder, resume=resumed)
-    found = _tuned(runs, parts, recipe) if recipe.post.tune else None
+    budget = recipe.training.budget
+    left = math.inf if budget is None else 60 * budget - (before + time.monotonic() - begun)
+    found = _tuned(runs, parts, recipe, left) if recipe.post.tune and left > 0 else None
     join(runs, run, found)
     if recipe.evaluation.report and "test" in parts[0].splits:
         evaluate(run, dataset, split="test")
@@ -135,25 +140,41 @@ def _recipe_of_fold(recipe: Recipe, spent: float, left: int) -> Recipe:
 
 
 def _seconds_of(fold: Run) -> float:
-    """Return what the epochs of a fold have taken so far."""
-    return sum(row.get("seconds", 0.0) for row in fold.rows)
+    """Return what the training of a fold has taken so far."""
+    try:
+        return checkpoint.load(fold.last).seconds
+    except RunError:
+        return 0.0
 
 
 def _has_ended(fold: Run) -> bool:
     return any(event["event"] == ENDED for event in fold.events())
 
 
-def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe) -> Tuning:
-    """Return the settings that are best for images that each network has not seen."""
+def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe, seconds: float) -> Tuning:
+    """Return the settings that are best for images that each network has not seen.
+
+    Args:
+        runs: One for each fold.
+        parts: The images of each, by what they are for.
+        recipe: All settings.
+        seconds: The time there is for it, and for the report on the test images.
+    """
     predictors = [Predictor.open(run) for run in runs]
     card = predictors[0].card
     held = [part.split("validation") for part in parts]
-    held = [some_of(part, card, max(1, MOST // len(parts))) for part in held]
+    held = [some_of(part, card, share=1 / len(parts)) for part in held]
     places = {record.name: index for index, record in enumerate(parts[0].records)}
     seen = parts[0].subset([places[each.name] for part in held for each in part.records])
-
-    said = Said(list(zip(predictors, held, strict=True)))
-    return search(card, seen, said, wishes_of(card.post, recipe.augment))
+    tests = len(parts[0].splits.get("test", ())) if recipe.evaluation.report else 0
+    said = Said(
+        list(zip(predictors, held, strict=True)),
+        seconds=seconds,
+        again=tests * len(runs) / len(seen),
+        between=TRIALS // 2,
+    )
+    wishes = wishes_of(card.post, recipe.augment)
+    return search(card, seen, said, wishes, is_over=said.is_over)
 
 
 def _mean_scores(cards: Sequence[Card]) -> dict[str, float | None]:

@@ -166,6 +166,8 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str |
         output=recipe.model.output,
         objects=object_targets_of(recipe.model),
         post=recipe.post,
+        pixel_size=dataset.description.pixel_size,
+        pixel_unit=dataset.description.unit or "µm",
         precision=recipe.runtime.precision,
         data_hash=sha256("".join(sorted(dataset.hashes)).encode()).hexdigest(),
         versions=versions(),
@@ -190,12 +192,20 @@ def _training_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batche
         per_image=recipe.data.crops_per_image if recipe.data.fit == "crop" else 1,
         normalise=recipe.data.normalise,
         oversample=recipe.data.oversample,
-        kinds=tuple(kinds(fingerprints_of(dataset))) if recipe.augment.copy_paste else (),
+        oversample_kinds=recipe.data.oversample_kinds,
+        kinds=_kinds(dataset, recipe),
         targets=object_targets_of(recipe.model),
     )
     return Batches(
         windows, batch_size=recipe.training.batch_size, seed=recipe.runtime.seed, shuffle=True
     )
+
+
+def _kinds(dataset: Dataset, recipe: Recipe) -> tuple[int, ...]:
+    """Return the kind of picture of each sample, none where nothing goes by it."""
+    if not (recipe.augment.copy_paste or recipe.data.oversample_kinds):
+        return ()
+    return tuple(kinds(fingerprints_of(dataset)))
 
 
 def _validation_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batches | None:

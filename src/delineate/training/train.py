@@ -49,8 +49,8 @@ def train(
     Ctrl-C (SIGINT) and SIGTERM end it between two steps with everything saved; with ``resume`` it
     then goes on, and on a CPU ends with the weights of the uninterrupted training, bit for bit.
 
-    With a budget, how many steps there are depends on the clock; what is resumed after that was
-    decided is exact. With folds, each is a training of its own, and the same callbacks act in all.
+    With a budget, how many steps there are depends on the clock, and so do the weights in the end.
+    With folds, each is a training of its own, and the same callbacks act in all.
 
     Args:
         dataset: The images and masks.
@@ -155,6 +155,8 @@ def _tune(session: Session) -> None:
     if session.journal.has("tuned") or not recipe.post.tune or parts.validation is None:
         return
     left = session.budget.left if session.budget else None
+    if left is not None and left <= 0:
+        return
     part = parts.dataset.split("validation")
     found = tune(run.folder, part, recipe.augment, seconds=left)
     session.journal.note(

@@ -1,4 +1,5 @@
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -40,6 +41,41 @@ def test_each_image_with_rows_is_a_record_and_an_empty_row_is_no_object(tmp_path
     assert {record.parts for record in found.records} == {"run-lengths"}
     assert (found.unpaired, found.notes) == ((), ())
     assert found.description == Description(names=("background", "object"))
+
+
+def test_a_name_with_a_suffix_is_that_of_a_file_unless_a_stem_has_it(tmp_path):
+    files = ["slide1.tif.png", "scan.png", "b.png", " c.png", "d.png"]
+    rows = ["slide1.tif,1 2", "scan.tif,3 1", "b.png,4 1", "b.png,6 1", " c,5 2", "d ,7 1"]
+    found = index(tmp_path, [*files, table("runs.csv", *rows)])
+    assert runs_of(found) == {
+        "slide1.tif": ("1 2",),
+        "scan": ("3 1",),
+        "b": ("4 1", "6 1"),
+        " c": ("5 2",),
+        "d": ("7 1",),
+    }
+    assert found.unpaired == ()
+
+
+def test_of_two_names_of_one_image_the_exact_one_counts_and_the_other_is_told(tmp_path):
+    found = index(tmp_path, ["a.png", table("runs.csv", "a.tif,1 2", "a,3 1")])
+    assert runs_of(found) == {"a": ("3 1",)}
+    assert [item.wanted for item in found.unpaired] == ["image for 'a.tif' of line 2"]
+
+
+def test_images_to_ignore_may_be_named_by_their_files(tmp_path):
+    rows = ["a.png,1 2,Public", "b.png,1 2,Ignored"]
+    files = ["a.png", "b.png", table("runs.csv", *rows, header=f"{HEADER},Usage")]
+    found = index(tmp_path, files)
+    assert (list(runs_of(found)), found.unpaired) == (["a"], ())
+
+
+def test_a_table_in_another_coding_is_refused_with_the_line(tmp_path):
+    lay(tmp_path, ["a.png", "größe.png"])
+    (tmp_path / "runs.csv").write_text(f"{HEADER}\na,1 2\ngröße,1 2\n", encoding="latin-1")
+    with pytest.raises(DataError, match=r"runs\.csv, line 3: the ImageId .* is no UTF-8") as caught:
+        run_lengths.index(tmp_path, NOTHING_SAID)
+    assert "UTF-8" in caught.value.hint
 
 
 def test_the_raw_folders_of_the_data_science_bowl_hold_nuclei_of_the_size_that_is_said(tmp_path):
@@ -168,6 +204,20 @@ def write_cells(folder, count=3, size=(12, 20)):
             truth[name][2 : 5 + place, 5 * place : 5 * place + 4] = place + 1
     write_run_lengths(folder / "cells.csv", truth.items())
     return truth
+
+
+@pytest.mark.parametrize("name", [b"slide1.tif.png", b" a .png", b"caf\xe9.png", b'"x", y.png'])
+def test_what_predictions_are_written_as_is_read_back_whatever_the_name(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    truth = np.kron(np.array([[0, 1], [2, 0]], np.int32), np.ones((3, 4), np.int32))
+    try:
+        write_png(path, np.zeros(truth.shape, np.uint8))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    write_run_lengths(tmp_path / "cells.csv", [(path.stem, truth)])
+    dataset = Dataset.open(tmp_path)
+    dataset.require_pairs()
+    np.testing.assert_array_equal(dataset[0].instances, truth)
 
 
 @pytest.mark.parametrize("cache", [True, False])

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
-from delineate.data.layouts.files import is_image
 from delineate.data.records import RunLengths
 from delineate.errors import DataError
 
-NEEDED = ("imageid", "encodedpixels")
+NAME = "imageid"
+NEEDED = (NAME, "encodedpixels")
 # Some programs begin each row with its number, in a column without a title.
 KNOWN = (*NEEDED, "height", "width", "usage", "")
 DELIMITERS = ",;\t"
@@ -33,7 +34,8 @@ class Table:
     Attributes:
         path: Its file.
         split: The split of its images, where its name or its folder says so.
-        rows: The objects of each image, by its file's stem, in the order of the table.
+        rows: The objects of each image, by its ImageId as it is written, in the order of the
+            table.
         ignored: The images that it says not to use.
     """
 
@@ -70,14 +72,15 @@ def read_table(path: Path, split: str | None = None) -> Table:
         split: The split of its images.
 
     Raises:
-        DataError: It is no text, has a column that is not known, or a row that is damaged; the
+        DataError: It cannot be read, has a column that is not known, or a row that is damaged; the
             line is named.
     """
     entries: dict[str, _Entry] = {}
     ignored: set[str] = set()
     for line, values in _rows(path):
         origin = f"{path}, line {line}"
-        name = _name(values["imageid"], origin)
+        name = values[NAME]
+        _refuse_nameless(name, origin)
         size = _size(values, origin)
         entry = entries.setdefault(name, _Entry(size))
         if size != entry.size:
@@ -104,10 +107,15 @@ def _all_tables(folder: Path) -> list[Path]:
 
 def _is_table(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with _open(path) as file:
             return _delimiter(file.readline(10_000)) is not None
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return False
+
+
+def _open(path: Path) -> TextIO:
+    # An ImageId may be the name of a file with bytes that are no text.
+    return path.open(encoding="utf-8-sig", errors="surrogateescape")
 
 
 def _delimiter(header: str) -> str | None:
@@ -117,32 +125,33 @@ def _delimiter(header: str) -> str | None:
 
 
 def _titles(header: str, delimiter: str) -> list[str]:
-    return [title.lower().replace("_", "") for title in _cells(header, delimiter) or ()]
+    cells = _cells(header, delimiter) or ()
+    return [title.strip().lower().replace("_", "") for title in cells]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each line, and its values by column."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with _open(path) as file:
             header = file.readline()
             delimiter = _delimiter(header) or DELIMITERS[0]
             titles = _titles(header, delimiter)
             _refuse_strange(path, header, titles)
             for line, text in enumerate(file, 2):
                 cells = _cells(text, delimiter)
-                if cells is None or any(cells):
+                if cells is None or any(cell.strip() for cell in cells):
                     yield line, _by_title(cells, titles, f"{path}, line {line}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}.", hint="Copy it again.") from error
 
 
 def _cells(text: str, delimiter: str) -> list[str] | None:
     """Return the cells of a line; None where its quotation marks are wrong."""
     # The runs of one large object are longer than the csv module takes a cell to be.
     if '"' not in text:
-        return [cell.strip() for cell in text.split(delimiter)]
+        return text.removesuffix("\n").split(delimiter)
     try:
-        return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter, strict=True))]
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error:
         return None
 
@@ -169,16 +178,16 @@ def _by_title(cells: list[str] | None, titles: Sequence[str], origin: str) -> di
             f"{origin}: the first line has {len(titles)} cells, this one has {len(cells)}.",
             hint="Give each row all cells, and part numbers by spaces alone, as in a1,1 3 10 5.",
         )
-    return dict(zip(titles, cells, strict=True))
+    named = dict(zip(titles, cells, strict=True))
+    # The name of a file may begin or end with a space.
+    return {title: cell if title == NAME else cell.strip() for title, cell in named.items()}
 
 
-def _name(text: str, origin: str) -> str:
-    """Return the stem of the image's file; some tables name the file itself."""
-    if not text:
+def _refuse_nameless(name: str, origin: str) -> None:
+    if not name.strip():
         raise DataError(
             f"{origin} names no image.", hint="Write the name of its file into ImageId."
         )
-    return text.rpartition(".")[0] if is_image(text) else text
 
 
 def _size(values: Mapping[str, str], origin: str) -> Size | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from delineate.data.describing.description import Description
 from delineate.data.layouts import dsb2018
-from delineate.data.layouts.files import Files, double, folders_below, join_channels
+from delineate.data.layouts.files import Files, double, folders_below, is_image, join_channels
 from delineate.data.layouts.layout import OBJECTS, SPLIT_FOLDERS, Layout, split_folders
 from delineate.data.layouts.manifest import find_manifests
 from delineate.data.layouts.pairing import alone, make_record
@@ -54,8 +54,8 @@ def index(folder: Path, description: Description) -> Index:
         DataError: There are several tables that are not named after splits, two of them have rows
             of one image, or a row is damaged; the line is named.
     """
-    tables = _tables(folder)
     images, unpaired = _images(folder, description)
+    tables = [_by_images(table, images) for table in _tables(folder)]
     homes = {image: table for image in images if (table := _table_of(image, tables))}
     chosen, doubles = _without_doubles(homes)
     records = [
@@ -125,18 +125,58 @@ def _holds_masks(folder: Path) -> bool:
     return folder.name == "masks" and folder.is_dir() and (folder.parent / "images").is_dir()
 
 
+def _may_have(table: Table, image: _Image) -> bool:
+    """Return whether a table is for the split of an image."""
+    return None in (table.split, image.split) or table.split == image.split
+
+
+def _by_images(table: Table, images: Sequence[_Image]) -> Table:
+    """Return a table whose rows go by the names of the images, where there are such images.
+
+    Some tables name the file itself, or have a space beside the name.
+
+    Raises:
+        DataError: A name that no image has is no text.
+    """
+    names = {image.name for image in images if _may_have(table, image)}
+    free = names - table.rows.keys()
+    called: dict[str, str] = {}
+    for written in table.rows:
+        called[written] = next((name for name in _shorter(written) if name in free), written)
+        free.discard(called[written])
+        if called[written] not in names:
+            _refuse_other_coding(table, written)
+    return replace(
+        table,
+        rows={called[written]: runs for written, runs in table.rows.items()},
+        ignored=frozenset(called[written] for written in table.ignored),
+    )
+
+
+def _refuse_other_coding(table: Table, written: str) -> None:
+    try:
+        written.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{table.path}, line {table.rows[written].lines[0]}: the ImageId {written!a} is no "
+            "UTF-8, and no image has this name.",
+            hint="Save the table as UTF-8.",
+        ) from error
+
+
+def _shorter(written: str) -> tuple[str, ...]:
+    """Return the names that an ImageId may stand for, if no image has it as it is."""
+    bare = written.strip()
+    return (bare, bare.rpartition(".")[0]) if is_image(bare) else (bare,)
+
+
 def _table_of(image: _Image, tables: Sequence[Table]) -> Table | None:
     """Return the table that has rows of an image, None where none has.
 
     Raises:
         DataError: Two tables have.
     """
-    found = [
-        table
-        for table in tables
-        if image.name in table.rows
-        and (None in (table.split, image.split) or table.split == image.split)
-    ]
+    found = [table for table in tables if image.name in table.rows and _may_have(table, image)]
     if len(found) > 1:
         places = " and ".join(
             f"{table.path}, line {table.rows[image.name].lines[0]}" for table in found[:2]

@@ -1,0 +1,67 @@
+"""Splits, sampling and augmentation, and that their reasons are true."""
+
+import pytest
+
+from delineate.planning.data_choices import data_choices, split_choices
+from tests.planning.conftest import fingerprint
+
+LARGE = {"height": 2048, "width": 2048, "smallest": (1024, 1024), "largest": (4096, 4096)}
+
+
+def test_pictures_that_may_lie_any_way_are_turned():
+    chosen = data_choices(fingerprint(upright=0.02), {})
+    assert chosen["augment.flip"].value is True
+    assert chosen["augment.quarter_turns"].value is True
+
+
+@pytest.mark.parametrize(
+    ("upright", "words"), [(0.6, "they stand upright"), (None, "is not known")]
+)
+def test_pictures_that_stand_or_may_stand_upright_are_mirrored_only(upright, words):
+    chosen = data_choices(fingerprint(upright=upright), {})
+    assert chosen["augment.flip"].value == "left_right"
+    assert chosen["augment.quarter_turns"].value is False
+    assert chosen["augment.copy_paste"].value == 0
+    assert words in chosen["augment.flip"].reason
+
+
+def test_windows_of_large_images_are_laid_around_what_they_might_miss():
+    chosen = data_choices(fingerprint(**LARGE), {})["data.oversample"]
+    assert chosen.value == 0.33
+    assert "room for 256 windows" in chosen.reason
+    assert "'nucleus', 30.0%" in chosen.reason
+    assert "empty" not in chosen.reason, "nobody has looked"
+
+
+def test_room_is_that_for_windows_of_the_size_that_is_said():
+    said = {"data.size": (2048, 2048)}
+    assert data_choices(fingerprint(**LARGE), said)["data.oversample"].reason.startswith(
+        "the largest image has room for 4 windows"
+    )
+    assert (
+        data_choices(fingerprint(**LARGE), {"data.size": (4096, 4096)})["data.oversample"].value
+        == 0
+    )
+
+
+def test_whole_images_are_neither_cropped_nor_sampled():
+    chosen = data_choices(fingerprint(**LARGE), {"data.fit": "resize"})
+    assert chosen["data.crops_per_image"].value == 1
+    assert chosen["data.oversample"].value == 0
+
+
+def test_splits_that_the_data_brings_are_told():
+    made, own = split_choices(50, []), split_choices(50, ["train", "validation", "test"])
+    assert made["data.validation"].value == 0.2
+    assert "of no effect" not in made["data.validation"].reason + made["data.test"].reason
+    assert "of no effect" in own["data.validation"].reason
+    assert "of no effect" in own["data.test"].reason
+    assert "of no effect" not in split_choices(50, ["train", "test"])["data.validation"].reason
+
+
+def test_rare_kinds_of_picture_are_seen_more_often():
+    key = "data.oversample_kinds"
+    assert data_choices(fingerprint(), {})[key].value == 0
+    two = fingerprint(kinds=(("dark, grey", 280), ("bright, purple", 20)))
+    assert data_choices(two, {})[key].value == 0.5
+    assert "the rarest of 20 images" in data_choices(two, {})[key].reason
