@@ -50,7 +50,7 @@ class Training:
     settled_by: str | None = None
 
 
-LONG, SHORT, LITTLE = 30.0, 10.0, 1.5
+LONG, SHORT, LITTLE = 30.0, 10.0, 2.5
 RIVALS = ("unet-nuclei", "unet-dice", "mobilenetv2-pix2pix")
 DRIVE = "camvid, a drive left out"
 # As long as the budget lets them; what stops them early stops them.
@@ -61,6 +61,8 @@ MOBILENET = {"model.encoder": "mobilenetv2"}
 SOME = 40
 # Kinds of picture by how frequent they are; the last one is the rarest ones together.
 KINDS = 5
+# From this one on they are stained, or seen in bright light; the first ones glow in the dark.
+STAINED = 2
 PLAIN = "flips and turns alone"
 LIGHTLESS = {
     **dict.fromkeys(("augment.warp_probability", "augment.grey", "augment.invert"), 0.0),
@@ -129,6 +131,7 @@ TRAININGS = (
         _plan(f"without kind {kind}{name}", LITTLE, part=("kind", kind), settings=settings)
         for kind in range(KINDS)
         for name, settings in (("", {}), (f", {PLAIN}", LIGHTLESS))
+        if kind >= STAINED or not settings
     ),
     *(
         make(f"{count} images, {name}", LITTLE, part=("few", count), **said)
