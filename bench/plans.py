@@ -19,10 +19,10 @@ MINUTES = 30.0
 
 def main() -> None:
     data, weights = (Path(given).resolve() for given in sys.argv[1:3])
-    scenes = {"model.encoder": "mobilenetv2", "model.weights": str(weights)}
+    settings = {"model.encoder": "mobilenetv2", "model.weights": str(weights)}
     plans = {
-        "nuclei": dl.plan(dl.Dataset.open(data / "nuclei"), budget=MINUTES),
-        "camvid": dl.plan(dl.Dataset.open(data / "camvid"), budget=MINUTES, settings=scenes),
+        name: dl.plan(dl.Dataset.open(data / name), budget=MINUTES, settings=settings)
+        for name in ("nuclei", "camvid")
     }
     before = PAGE.read_text(encoding="utf-8").partition(f"\n{HEAD}")[0].rstrip()
     PAGE.write_text(f"{before}\n\n{section(plans)}", encoding="utf-8")
@@ -33,8 +33,8 @@ def section(plans: dict[str, dl.Plan]) -> str:
     lines = [
         HEAD,
         "",
-        "Half an hour for the nuclei of the 2018 Data Science Bowl, and for the streets of CamVid",
-        "with `--set model.encoder=mobilenetv2 --set model.weights=FILE`. Written by",
+        "Half an hour for the nuclei of the 2018 Data Science Bowl, and for the streets of CamVid,",
+        "both with `--set model.encoder=mobilenetv2 --set model.weights=FILE`. Written by",
         f"`python bench/plans.py DATA WEIGHTS` at commit {circumstances()['commit']}, on "
         f"{circumstances()['cores']} cores of {circumstances()['processor']}.",
         "",
