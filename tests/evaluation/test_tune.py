@@ -5,7 +5,7 @@ import pytest
 
 from delineate.bundle import Bundle, Card, Category, Member
 from delineate.data.dataset import Dataset
-from delineate.evaluation.tune import SCALES, search, some_of, tune, wishes_of
+from delineate.evaluation.tune import SCALES, search, some_of, trials_of, tune, wishes_of
 from delineate.prediction.predictor import finish
 from delineate.recipe import Augment, Post
 from tests.bundles import pointwise_model, save_bundle
@@ -198,6 +198,20 @@ def test_other_sizes_are_tried_where_the_training_had_them():
         ("scales", SCALES),
     )
     assert not wishes_of(Post(scales=(0.5,)), Augment(flip=False, quarter_turns=False, scale=0.3))
+
+
+@pytest.mark.parametrize("objects", [(), ("boundary",), ("boundary", "distance")])
+def test_as_many_trials_are_foretold_as_are_made(objects):
+    part = squares()
+    # What is best is what is there already, so that a setting tried again counts again.
+    outputs = [
+        np.dstack([softmax_of(sample.mask * 0.98), *[sample.mask * np.float32(0.9)] * len(objects)])
+        for sample in part
+    ]
+    made = search(card(objects=objects), part, always(outputs)).tried[1:]
+    assert len(made) > 10
+    assert trials_of(card(objects=objects), part) == pytest.approx(len(made), abs=4)
+    assert trials_of(card(objects=objects), squares(count=4)) == 0
 
 
 def test_of_fewer_than_five_images_nothing_is_searched():

@@ -35,6 +35,19 @@ def test_validation_search_and_report_are_all_counted(discs, recipe):
     assert short == windows + 2 * 2 + DRAWING + SHARE * 10, "no budget goes into a search"
 
 
+@pytest.mark.usefixtures("second_each")
+def test_a_search_gets_time_for_what_it_will_try(discs, recipe, monkeypatch):
+    searched = recipe.override({"post.tune": True})
+    parts = assemble(discs, searched)
+    stepper = plain_stepper(parts, searched)
+    found = []
+    for count in (0, 10):
+        monkeypatch.setattr(afterwards, "trials_of", lambda card, part, count=count: count)
+        found.append(seconds_afterwards(parts, stepper, searched))
+    images = len(discs.split("validation"))
+    assert found[1] - found[0] == images * 10 / 2, "half a second for each trial of each image"
+
+
 def test_looking_ahead_changes_no_weight(discs, recipe):
     parts = assemble(discs, recipe)
     stepper = plain_stepper(parts, recipe)

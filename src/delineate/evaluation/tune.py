@@ -38,8 +38,6 @@ MOST, FEWEST = 128, 5
 ROOM = 2**30
 # A smaller gain is not worth another setting; of averaging, which costs time in each prediction.
 WORTH, WORTH_OF_AVERAGING = 5e-4, 3e-3
-# Settings that are tried, about: what time is planned for.
-TRIALS = 60
 LARGEST = "largest_only"
 # Averaging that takes half the time of another.
 QUICKER = {"turns": "flips", "flips": "mirror"}
@@ -100,7 +98,7 @@ def tune(
         [(predictor, some)],
         seconds=math.inf if seconds is None else seconds,
         again=len(part) / len(some),
-        between=TRIALS // 2,
+        between=trials_of(predictor.card, some) // 2,
         progress=progress,
     )
     wishes = wishes_of(bundle.card.post, augment)
@@ -212,6 +210,19 @@ def wishes_of(post: Post, augment: Augment) -> tuple[Wish, ...]:
     if augment.scale and not post.scales:
         wishes.append(("scales", SCALES))
     return tuple(wishes)
+
+
+def trials_of(card: Card, part: Dataset) -> int:
+    """Return how many settings are tried, beside averaging: what time is planned for.
+
+    Args:
+        card: Of the bundle.
+        part: The images that are looked at.
+    """
+    if len(part) < FEWEST:
+        return 0
+    grid = _grid(card, truths_of(part))
+    return sum(_changed(card.post, key, value) != card.post for key, value in grid)
 
 
 class _Trials:

@@ -12,7 +12,7 @@ from delineate.data.pipeline import adapt_channels
 from delineate.data.records import Facts, Sample
 from delineate.evaluation.said import cost_of
 from delineate.evaluation.tally import score_image
-from delineate.evaluation.tune import MOST, TRIALS, wishes_of
+from delineate.evaluation.tune import some_of, trials_of, wishes_of
 from delineate.prediction.predictor import finish
 from delineate.recipe import Augment, Post, Recipe
 from delineate.training.parts import Parts
@@ -54,8 +54,10 @@ def seconds_afterwards(
         needed += images * (running + scoring) + DRAWING
     if recipe.post.tune and parts.validation is not None:
         costs = _costs(predictor.card.post, recipe.augment)
-        share = min(len(part), MOST) / len(part)
-        searched = share * images * (sum(costs) * running + TRIALS * scoring / 2)
+        some = some_of(part, predictor.card)
+        # A trial does not take all scores: about half of them.
+        trying = trials_of(predictor.card, some) * scoring / 2
+        searched = len(some) / len(part) * images * (sum(costs) * running + trying)
         if recipe.evaluation.report:
             searched += images * (max(costs) - 1) * running
     return needed + min(searched, SHARE * budget)

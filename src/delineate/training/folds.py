@@ -15,7 +15,7 @@ from delineate.data.splitting.partition import partition_as, partition_folds
 from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.said import Said
-from delineate.evaluation.tune import TRIALS, Tuning, search, some_of, wishes_of
+from delineate.evaluation.tune import Tuning, search, some_of, trials_of, wishes_of
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run
@@ -171,7 +171,7 @@ def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe, second
         list(zip(predictors, held, strict=True)),
         seconds=seconds,
         again=tests * len(runs) / len(seen),
-        between=TRIALS // 2,
+        between=trials_of(card, seen) // 2,
     )
     wishes = wishes_of(card.post, recipe.augment)
     return search(card, seen, said, wishes, is_over=said.is_over)
