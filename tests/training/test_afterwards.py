@@ -5,6 +5,8 @@ import time
 import pytest
 
 from delineate.bundle import Bundle
+from delineate.evaluation.tune import Tuning
+from delineate.recipe import Post
 from delineate.training import afterwards
 from delineate.training.afterwards import DRAWING, SHARE, seconds_afterwards
 from delineate.training.budget import Budget
@@ -46,6 +48,24 @@ def test_a_search_gets_time_for_what_it_will_try(discs, recipe, monkeypatch):
         found.append(seconds_afterwards(parts, stepper, searched))
     images = len(discs.split("validation"))
     assert found[1] - found[0] == images * 10 / 2, "half a second for each trial of each image"
+
+
+@pytest.mark.parametrize(("report", "is_tuned"), [(50.0, True), (70.0, False)])
+def test_the_search_leaves_time_for_the_report(
+    discs, recipe, tmp_path, monkeypatch, report, is_tuned
+):
+    told = []
+
+    def tune(run, part, augment, *, seconds):
+        told.append(seconds)
+        return Tuning(Post(), "dice_per_image", 0.0, 0.0, ())
+
+    monkeypatch.setattr("delineate.training.train.tune", tune)
+    monkeypatch.setattr("delineate.training.train.seconds_of_report", lambda parts: report)
+    asked = {"training.budget": 1.0, "post.tune": True, "evaluation.report": True}
+    train(discs, recipe.override(asked | {"training.epochs": 1}), to=tmp_path / "run")
+    assert len(told) == is_tuned
+    assert all(0 < seconds < 60 - report for seconds in told)
 
 
 def test_looking_ahead_changes_no_weight(discs, recipe):

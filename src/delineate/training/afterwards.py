@@ -13,7 +13,7 @@ from delineate.data.records import Facts, Sample
 from delineate.evaluation.said import cost_of
 from delineate.evaluation.tally import score_image
 from delineate.evaluation.tune import some_of, trials_of, wishes_of
-from delineate.prediction.predictor import finish
+from delineate.prediction.predictor import Predictor, finish
 from delineate.recipe import Augment, Post, Recipe
 from delineate.training.parts import Parts
 from delineate.training.steppers import Stepper
@@ -42,25 +42,45 @@ def seconds_afterwards(
     predictor, sample = parts.predictor(), _middling(part)
     image = adapt_channels(sample.image, predictor.card.channels, sample.name)
     compiling, running = (_timed(lambda: predictor.raw(image)) for _ in range(2))
-    raw = predictor.raw(image).astype(np.float32)
-    count = len(predictor.card.classes)
-    scoring = _timed(lambda: score_image(sample, finish(raw, predictor.card), classes=count))
-    # In images of that size.
-    images = sum(map(_area, part.facts)) / (sample.size[0] * sample.size[1])
+    images = _images_of(part, sample)
     needed = _validating(parts, stepper)
     needed += len({fact.size for fact in part.facts}) * max(0.0, compiling - running)
     searched = 0.0
     if recipe.evaluation.report:
-        needed += images * (running + scoring) + DRAWING
+        needed += images * running + seconds_of_report(parts)
     if recipe.post.tune and parts.validation is not None:
         costs = _costs(predictor.card.post, recipe.augment)
         some = some_of(part, predictor.card)
         # A trial does not take all scores: about half of them.
-        trying = trials_of(predictor.card, some) * scoring / 2
+        trying = trials_of(predictor.card, some) * _scoring(predictor, sample) / 2
         searched = len(some) / len(part) * images * (sum(costs) * running + trying)
         if recipe.evaluation.report:
             searched += images * (max(costs) - 1) * running
     return needed + min(searched, SHARE * budget)
+
+
+def seconds_of_report(parts: Parts) -> float:
+    """Return about how many seconds a report takes beside the predictions: scores and drawings.
+
+    Args:
+        parts: What is trained with what.
+    """
+    part = parts.dataset.split(parts.reported)
+    sample = _middling(part)
+    return _images_of(part, sample) * _scoring(parts.predictor(), sample) + DRAWING
+
+
+def _scoring(predictor: Predictor, sample: Sample) -> float:
+    """Return how many seconds it takes to decide and score an image that is predicted."""
+    image = adapt_channels(sample.image, predictor.card.channels, sample.name)
+    raw = predictor.raw(image).astype(np.float32)
+    count = len(predictor.card.classes)
+    return _timed(lambda: score_image(sample, finish(raw, predictor.card), classes=count))
+
+
+def _images_of(part: Dataset, sample: Sample) -> float:
+    """Return how many images of the size of a sample make as many pixels."""
+    return sum(map(_area, part.facts)) / (sample.size[0] * sample.size[1])
 
 
 def _costs(post: Post, augment: Augment) -> list[float]:

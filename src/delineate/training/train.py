@@ -19,6 +19,7 @@ from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
 from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training.afterwards import seconds_of_report
 from delineate.training.beginning import Reading, describe, existing, fresh, settled, split
 from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
@@ -154,9 +155,12 @@ def _tune(session: Session) -> None:
     run, recipe, parts = session.run, session.recipe, session.parts
     if session.journal.has("tuned") or not recipe.post.tune or parts.validation is None:
         return
-    left = session.budget.left if session.budget else None
-    if left is not None and left <= 0:
-        return
+    left = None
+    if session.budget:
+        # The report has to fit, too.
+        left = session.budget.left - (seconds_of_report(parts) if recipe.evaluation.report else 0.0)
+        if left <= 0:
+            return
     part = parts.dataset.split("validation")
     found = tune(run.folder, part, recipe.augment, seconds=left)
     session.journal.note(
