@@ -65,3 +65,25 @@ def test_rare_kinds_of_picture_are_seen_more_often():
     two = fingerprint(kinds=(("dark, grey", 280), ("bright, purple", 20)))
     assert data_choices(two, {})[key].value == 0.5
     assert "the rarest of 20 images" in data_choices(two, {})[key].reason
+
+
+def test_what_stands_upright_keeps_its_colours_and_is_never_turned_from_dark_to_bright():
+    kinds = (("dark, grey", 280), ("bright, purple", 20))
+    keys = ("augment.grey", "augment.invert")
+    lying = data_choices(fingerprint(kinds=kinds), {})
+    assert [lying[key].value for key in keys] == [0.2, 0.2]
+    unknown = data_choices(fingerprint(kinds=kinds, upright=None), {})
+    assert [unknown[key].value for key in keys] == [0.2, 0.2]
+    standing = data_choices(fingerprint(kinds=kinds, upright=0.98), {})
+    one = data_choices(fingerprint(), {})
+    for key in ("brightness", "contrast", "gamma", "hue"):
+        light = f"augment.{key}"
+        assert standing[light].value == one[light].value < lying[light].value
+    assert [standing[key].value for key in keys] == [0.0, 0.0]
+    assert "upright" in standing["augment.invert"].reason
+
+
+def test_pictures_without_colours_may_still_be_turned_from_dark_to_bright():
+    kinds = (("dark, grey", 280), ("bright, grey", 20))
+    chosen = data_choices(fingerprint(kinds=kinds, channels=1), {})
+    assert [chosen[f"augment.{key}"].value for key in ("hue", "grey", "invert")] == [0, 0, 0.2]

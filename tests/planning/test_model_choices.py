@@ -84,6 +84,12 @@ def test_none_is_no_weights(weights):
         assert (model.weights, model.statistics) == (None, "trained")
 
 
+def test_of_more_classes_the_overlap_of_each_counts_too():
+    loss = recipe_of({}, fingerprint(**CLASSES)).loss
+    assert dict(loss.terms) == {"sparse_categorical_crossentropy": 1.0, "lovasz": 1.0}
+    assert loss.class_weights == "root_inverse"
+
+
 @pytest.mark.parametrize(
     ("data", "terms"),
     [({}, {"binary_crossentropy", "dice_per_image"}), (CLASSES, {"binary_crossentropy"})],

@@ -156,20 +156,26 @@ def _copy_paste(found: Fingerprint) -> Choice:
 
 
 def _intensity(found: Fingerprint) -> Choices:
-    kinds = len(found.kinds)
-    many = f"{kinds} kinds of picture: none is to be known by its light"
-    one = "one kind of picture, in any light"
-    why = many if kinds > 1 else one
-    strong, colours = kinds > 1, found.channels == 3
-    hue = 0.1 if strong else 0.02
+    strong, why = _light_varies(found)
+    share = Choice(0.2 if strong else 0.0, why)
+    none = Choice(0.0, "no colours")
+    colours = found.channels == 3
     return {
         "augment.brightness": Choice(0.2 if strong else 0.12, why),
         "augment.contrast": Choice(0.4 if strong else 0.25, why),
         "augment.gamma": Choice(0.3 if strong else 0.2, why),
-        "augment.hue": Choice(hue, why) if colours else Choice(0.0, "no colours"),
-        "augment.grey": Choice(0.2 if strong else 0.0, why)
-        if colours
-        else Choice(0.0, "no colours"),
-        "augment.invert": Choice(0.2 if strong else 0.0, why),
+        "augment.hue": Choice(0.1 if strong else 0.02, why) if colours else none,
+        "augment.grey": share if colours else none,
+        "augment.invert": share,
         "augment.noise": Choice(0.03, "other sensors"),
     }
+
+
+def _light_varies(found: Fingerprint) -> tuple[bool, str]:
+    """Return whether stains, colours and light say little about what is shown, and why."""
+    kinds = len(found.kinds)
+    if kinds == 1:
+        return False, "one kind of picture, in any light"
+    if found.upright is not None and found.upright > UPRIGHT:
+        return False, "what stands upright is of the world, whose colours tell of it"
+    return True, f"{kinds} kinds of picture: none is to be known by its light"

@@ -146,18 +146,19 @@ def _objects(found: Fingerprint, said: Said) -> Choice:
 
 
 def _loss(found: Fingerprint, output: str) -> Choices:
-    pixels, each = "sparse_categorical_crossentropy", "each pixel has one class"
-    if output == "sigmoid":
-        pixels, each = "binary_crossentropy", "each class against all others"
+    pixels = "binary_crossentropy" if output == "sigmoid" else "sparse_categorical_crossentropy"
     if len(found.classes) == 2:
         terms = {pixels: 1.0, "dice_per_image": 1.0}
         return {
             "loss.terms": Choice(terms, "each pixel, and the overlap of each image alike"),
             "loss.class_weights": Choice("none", "the overlap counts a small foreground, too"),
         }
+    terms = Choice({pixels: 1.0}, "each class against all others")
+    if output == "softmax":
+        terms = Choice({pixels: 1.0, "lovasz": 1.0}, "each pixel, and the IoU of each class alike")
     least, most = min(found.shares), max(found.shares)
     why = f"shares of the classes from {least:.2%} to {most:.0%}: rare ones count more"
     return {
-        "loss.terms": Choice({pixels: 1.0}, each),
+        "loss.terms": terms,
         "loss.class_weights": Choice("root_inverse", why),
     }
