@@ -148,9 +148,9 @@ def _objects(found: Fingerprint, said: Said) -> Choice:
 def _loss(found: Fingerprint, output: str) -> Choices:
     pixels = "binary_crossentropy" if output == "sigmoid" else "sparse_categorical_crossentropy"
     if len(found.classes) == 2:
-        terms = {pixels: 1.0, "dice_per_image": 1.0}
+        both = {pixels: 1.0, "dice_per_image": 1.0}
         return {
-            "loss.terms": Choice(terms, "each pixel, and the overlap of each image alike"),
+            "loss.terms": Choice(both, "each pixel, and the overlap of each image alike"),
             "loss.class_weights": Choice("none", "the overlap counts a small foreground, too"),
         }
     terms = Choice({pixels: 1.0}, "each class against all others")
