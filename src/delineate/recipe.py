@@ -111,6 +111,9 @@ class Augment(Section):
     warp_probability: Share = Field(
         1.0, description="share of samples that are scaled, rotated, sheared or bent at all"
     )
+    light_probability: Share = Field(
+        1.0, description="share of samples in whose intensities anything is changed at all"
+    )
     brightness: Share = Field(0.0, description="shift by up to this share of the value range")
     contrast: float = Field(
         0.0, ge=0, le=0.95, description="contrast factor between 1 - x and 1 / (1 - x)"

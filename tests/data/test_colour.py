@@ -263,3 +263,11 @@ def test_only_the_asked_for_share_is_grey_or_a_negative():
 def test_only_rgb_loses_its_colours():
     image = picture(2)
     assert altered(image, grey=1.0) is image
+
+
+def test_a_share_of_the_images_keeps_its_light():
+    image = np.full((8, 8, 3), 100, np.uint8)
+    settings = Augment(brightness=0.3, noise=0.05, light_probability=0.3)
+    rng = np.random.default_rng(0)
+    changed = [alter_intensity(image, settings, rng) is not image for _ in range(1000)]
+    assert 0.25 < np.mean(changed) < 0.35

@@ -37,7 +37,8 @@ def alter_intensity(image: np.ndarray, settings: Augment, rng: np.random.Generat
     Args:
         image: (height, width, channels) uint8 or uint16; three channels are taken for RGB. Not
             changed in place, and returned itself where nothing is drawn.
-        settings: The bounds: ``grey`` (three channels only), ``invert``, ``brightness``,
+        settings: ``light_probability``: the share of images that are changed at all; and the
+            bounds: ``grey`` (three channels only), ``invert``, ``brightness``,
             ``contrast``, ``gamma``, ``hue`` (three channels only), ``blur``, ``noise``,
             ``compression`` (uint8 of one or three channels only).
         rng: All randomness comes from here.
@@ -48,6 +49,8 @@ def alter_intensity(image: np.ndarray, settings: Augment, rng: np.random.Generat
         >>> altered.shape, altered.dtype, bool((altered == image).all())
         ((8, 8, 3), dtype('uint8'), False)
     """
+    if settings.light_probability < 1 and rng.random() >= settings.light_probability:
+        return image
     channels = image.shape[2]
     top = 255.0 if image.dtype == np.uint8 else float(max(1, image.max()))
     altered = image
