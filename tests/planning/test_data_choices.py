@@ -76,6 +76,8 @@ def test_what_stands_upright_keeps_its_colours_and_is_never_turned_from_dark_to_
     assert [unknown[key].value for key in keys] == [0.2, 0.2]
     standing = data_choices(fingerprint(kinds=kinds, upright=0.98), {})
     one = data_choices(fingerprint(), {})
+    share = "augment.light_probability"
+    assert [each[share].value for each in (lying, standing, one)] == [0.5, 1, 1]
     for key in ("brightness", "contrast", "gamma", "hue"):
         light = f"augment.{key}"
         assert standing[light].value == one[light].value < lying[light].value

@@ -160,7 +160,9 @@ def _intensity(found: Fingerprint) -> Choices:
     share = Choice(0.2 if strong else 0.0, why)
     none = Choice(0.0, "no colours")
     colours = found.channels == 3
+    kept = Choice(0.5, "the others keep theirs: most images to come look like these")
     return {
+        "augment.light_probability": kept if strong else Choice(1.0, "small changes"),
         "augment.brightness": Choice(0.2 if strong else 0.12, why),
         "augment.contrast": Choice(0.4 if strong else 0.25, why),
         "augment.gamma": Choice(0.3 if strong else 0.2, why),
