@@ -42,17 +42,17 @@ def seconds_afterwards(
     predictor, sample = parts.predictor(), _middling(part)
     image = adapt_channels(sample.image, predictor.card.channels, sample.name)
     compiling, running = (_timed(lambda: predictor.raw(image)) for _ in range(2))
-    images = _images_of(part, sample)
+    images, scoring = _images_of(part, sample), _scoring(predictor, sample)
     needed = _validating(parts, stepper)
     needed += len({fact.size for fact in part.facts}) * max(0.0, compiling - running)
     searched = 0.0
     if recipe.evaluation.report:
-        needed += images * running + seconds_of_report(parts)
+        needed += images * (running + scoring) + DRAWING
     if recipe.post.tune and parts.validation is not None:
         costs = _costs(predictor.card.post, recipe.augment)
         some = some_of(part, predictor.card)
         # A trial does not take all scores: about half of them.
-        trying = trials_of(predictor.card, some) * _scoring(predictor, sample) / 2
+        trying = trials_of(predictor.card, some) * scoring / 2
         searched = len(some) / len(part) * images * (sum(costs) * running + trying)
         if recipe.evaluation.report:
             searched += images * (max(costs) - 1) * running
