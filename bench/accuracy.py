@@ -2,8 +2,9 @@
 
 Usage: python bench/accuracy.py DATA WEIGHTS FOLDER [NAME...]
 DATA holds nuclei/ (stage 1 of the 2018 Data Science Bowl, unpacked) and camvid/; WEIGHTS is a file
-of MobileNetV2 1.0. What stands in FOLDER already is not done again, and what was cut short goes on.
-With names, only those trainings are done. Nothing else should run meanwhile.
+of MobileNetV2 1.0; the runs are made in FOLDER. What has its row in bench/rows already is not done
+again, and what was cut short goes on. With names, only those trainings are done. Nothing else
+should run meanwhile.
 
 The test images of nuclei are a tenth, near-duplicates together and balanced by kinds, the same ones
 in each training; nothing is chosen by them.
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measure import circumstances, run_script, write_rows
+from measure import ROWS, circumstances, read_rows, run_script, write_rows
 
 Settings = Mapping[str, object]
 Splits = dict[str, str]
@@ -148,8 +149,7 @@ def main() -> None:
     data, weights, folder = (Path(given).resolve() for given in sys.argv[1:4])
     folder.mkdir(parents=True, exist_ok=True)
     chosen = sys.argv[4:] or [training.name for training in TRAININGS]
-    kept = folder / "rows.json"
-    rows = json.loads(kept.read_text()) if kept.is_file() else []
+    rows = read_rows("accuracy")["rows"] if (ROWS / "accuracy.json").is_file() else []
     done = {row["training"] for row in rows}
     for training in TRAININGS:
         if training.name not in chosen or training.name in done:
@@ -157,8 +157,7 @@ def main() -> None:
         cost, out = run_script(Path(__file__), "--one", data, weights, folder, training.name)
         said = {"training": training.name, "minutes": training.minutes, **circumstances()}
         rows.append({**said, **cost, **json.loads(out)})
-        kept.write_text(json.dumps(rows, indent=1))
-    write_rows("accuracy", rows)
+        write_rows("accuracy", rows)
 
 
 def one(data: Path, weights: Path, folder: Path, name: str) -> None:

@@ -19,7 +19,7 @@ def demo(
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Make data, check it, train, evaluate and report: about two minutes on two cores."""
+    """Make data, check it, train, evaluate and report: less than three minutes on two cores."""
     with errors_told(trace=traceback):
         from delineate.backend import choose_backend
         from delineate.cli.progress import Display

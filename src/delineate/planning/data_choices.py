@@ -133,7 +133,7 @@ def _geometry(found: Fingerprint) -> Choices:
         "augment.scale": Choice(0.35, "other magnifications"),
         "augment.rotation": Choice(45.0, why),
         "augment.elastic": Choice(6.0, "objects without a fixed shape"),
-        "augment.warp_probability": Choice(0.6, "the others keep their sharpness"),
+        "augment.warp_probability": Choice(0.4, "the others keep their sharpness"),
         "augment.blur": Choice(1.0, "other focus"),
         "augment.copy_paste": _copy_paste(found),
     }
