@@ -58,7 +58,8 @@ class Card(Plain):
 
     The model's output has a channel for each class, or one for two classes with a sigmoid, and then
     one for each of ``objects``. ``pixel_size`` is (height, width) of a pixel of the training images
-    in ``pixel_unit``, where their data set said it.
+    in ``pixel_unit``, where their data set said it. ``receptive_field``: no pixel farther away than
+    so many changes what the model says of one; unset: there is no such bound.
     """
 
     format_version: int = FORMAT_VERSION
@@ -71,6 +72,7 @@ class Card(Plain):
     size: tuple[int, int]
     stride: int = Field(ge=1)
     tile: int = Field(1024, ge=32)
+    receptive_field: int | None = Field(None, ge=0)
     fixed_size: bool = False
     output: Literal["softmax", "sigmoid"]
     objects: tuple[ObjectTarget, ...] = ()

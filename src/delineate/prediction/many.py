@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import DataError, DelineateError
+from delineate.errors import DataError, DelineateError, MissingExtraError
 from delineate.imaging import read_image
 from delineate.prediction.inputs import find_inputs, refuse_table
+from delineate.prediction.large import predict_large
 from delineate.prediction.outputs import Wanted, write_prediction
 from delineate.prediction.predictor import Prediction, Predictor
+from delineate.prediction.rasters.raster import is_large
 from delineate.prediction.run_length_file import Add, run_length_file
 from delineate.prediction.uncertainty import LeastSure, write_review
 from delineate.runs import Run
@@ -119,19 +121,23 @@ def _predict_all(
     done, unsure = Done(), LeastSure(predictor.card.colours)
     for number, (path, name) in enumerate(files, 1):
         try:
-            image = read_image(path)
-            prediction = predictor.predict(image)
-        except DataError as error:
+            if is_large(path):
+                tell = None if progress is None or len(files) > 1 else progress
+                summary = predict_large(predictor, path, to / name, wanted, tell)
+            else:
+                image = read_image(path)
+                prediction = predictor.predict(image)
+                summary = write_prediction(
+                    to / name, path, image, prediction, predictor.card, wanted
+                )
+                if add is not None:
+                    add(path.stem, prediction.instances)
+                unsure.add(str(path), image, prediction)
+            done.written.append(summary)
+        except (DataError, MissingExtraError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))
-        else:
-            stem = to / name
-            summary = write_prediction(stem, path, image, prediction, predictor.card, wanted)
-            done.written.append(summary)
-            if add is not None:
-                add(path.stem, prediction.instances)
-            unsure.add(str(path), image, prediction)
         if progress:
             progress(number, len(files))
     return done, unsure
