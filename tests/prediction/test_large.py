@@ -120,7 +120,7 @@ def test_the_mask_is_cleaned_as_in_memory(tmp_path, path, picture):
     assert (plain.predict(picture).mask != expected).any()
 
 
-class Interrupted(Exception):
+class InterruptionError(Exception):
     """What stops a prediction."""
 
 
@@ -132,9 +132,9 @@ def test_an_interrupted_prediction_goes_on_where_it_was(tmp_path, path, picture,
     def stop(done, count):
         told.append((done, count))
         if done > 0.6 * count:
-            raise Interrupted
+            raise InterruptionError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         predict_large(predictor, path, tmp_path / "out" / "a", Wanted(), stop)
     assert not (tmp_path / "out" / "a.tif").exists()
     later = []
@@ -153,9 +153,9 @@ def test_what_is_left_of_another_image_is_not_gone_on_with(tmp_path, path, pictu
 
     def stop(done, count):
         if done > 0.6 * count:
-            raise Interrupted
+            raise InterruptionError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         predict_large(predictor, path, tmp_path / "out" / "a", Wanted(), stop)
     other = 255 - picture
     tifffile.imwrite(path, other, photometric="rgb", tile=(32, 32))

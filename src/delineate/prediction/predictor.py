@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from delineate.bundle import Bundle, Card, Member
+from delineate.bundle import Card, Member
 from delineate.catalog import RUNTIMES, find
 from delineate.data.pipeline import adapt_channels
 from delineate.errors import BundleError, DataError
@@ -17,6 +17,7 @@ from delineate.imaging import read_image
 from delineate.normalisation import normalise
 from delineate.prediction.averaging import averaged
 from delineate.prediction.cleaning import clean, drop_small
+from delineate.prediction.exports import fastest
 from delineate.prediction.prepare import Preparation, Runtime, to_mask, two_classes
 from delineate.prediction.separation import Separation, connected_parts, separate
 from delineate.prediction.tiling import Tiling
@@ -67,7 +68,8 @@ class Predictor:
         """Return the predictor of a bundle, or of a run's best one.
 
         Args:
-            path: The folder of a bundle or of a run, or an opened Run or Bundle.
+            path: The folder of a bundle or of a run, or an opened Run or Bundle. Of a run it is the
+                fastest export whose engine is installed, where there are some.
             runtime: A name in the table of runtimes; unset: the one that the card names.
 
         Raises:
@@ -75,7 +77,7 @@ class Predictor:
             BackendError: No Keras backend is installed.
         """
         folder: Path = getattr(path, "folder", path)
-        bundle = Bundle.open(folder)
+        bundle = fastest(folder, runtime=runtime)
         if (runtime or bundle.card.members[0].runtime) == "keras":
             from delineate.backend import choose_backend
 
@@ -98,6 +100,18 @@ class Predictor:
             ImageError: The file cannot be read.
             DataError: The image has another type or other channels than the network takes.
         """
+        return finish(self.raw(self.accepted(image)), self.card)
+
+    def accepted(self, image: np.ndarray | str | Path) -> np.ndarray:
+        """Return an image as the bundle takes it: (height, width, channels).
+
+        Args:
+            image: As for :meth:`predict`.
+
+        Raises:
+            ImageError: The file cannot be read.
+            DataError: The image has another type or other channels than the network takes.
+        """
         if isinstance(image, str | Path):
             name, image = str(image), read_image(Path(image))
         else:
@@ -109,7 +123,7 @@ class Predictor:
             )
         image = image[..., np.newaxis] if image.ndim == 2 else image
         require_dtype(image.dtype, self.card, name)
-        return finish(self.raw(adapt_channels(image, self.card.channels, name)), self.card)
+        return adapt_channels(image, self.card.channels, name)
 
     def raw(self, image: np.ndarray) -> np.ndarray:
         """Return what the members say of an image on the average, before any decision.

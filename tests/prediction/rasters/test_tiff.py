@@ -12,7 +12,12 @@ from delineate.imaging import read_image
 from delineate.prediction.rasters.raster import is_large, open_raster
 
 SIZE = (150, 203)
-PLACES = [((0, 150), (0, 203)), ((3, 40), (100, 203)), ((149, 150), (202, 203)), ((64, 128), (0, 7))]
+PLACES = [
+    ((0, 150), (0, 203)),
+    ((3, 40), (100, 203)),
+    ((149, 150), (202, 203)),
+    ((64, 128), (0, 7)),
+]
 
 
 def pixels(channels=3, dtype=np.uint8):
@@ -124,7 +129,9 @@ def test_what_cannot_be_read_in_parts_is_refused_with_a_reason(tmp_path):
     refused(tmp_path / "no.tif", "damaged")
     tifffile.imwrite(tmp_path / "float.tif", np.zeros((20, 20), np.float32))
     refused(tmp_path / "float.tif", "values of type float32")
-    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 20, 20), np.uint8), photometric="minisblack")
+    tifffile.imwrite(
+        tmp_path / "stack.tif", np.zeros((5, 20, 20), np.uint8), photometric="minisblack"
+    )
     refused(tmp_path / "stack.tif", "several pictures")
 
 
