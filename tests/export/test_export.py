@@ -1,6 +1,7 @@
 """Exports: opened again, near enough to the Keras model, or not there at all."""
 
 import sys
+from importlib.util import find_spec
 
 import keras
 import numpy as np
@@ -27,9 +28,12 @@ CASES = [(name, precision) for name, (_, all_) in FORMATS.items() for precision 
 
 
 def needs(name):
-    pytest.importorskip(FORMATS[name][0])
+    # Looked for without an import: OpenVINO's would report, had it not been told otherwise.
+    modules = [FORMATS[name][0]]
     if name == "onnx" and keras.backend.backend() == "tensorflow":
-        pytest.importorskip("tf2onnx")
+        modules.append("tf2onnx")
+    if not all(map(find_spec, modules)):
+        pytest.skip(f"{', '.join(modules)}: not installed")
     if name in ("litert", "savedmodel") and keras.backend.backend() != "tensorflow":
         pytest.skip("written by TensorFlow")
 

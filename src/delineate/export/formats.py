@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from delineate.prediction.runtimes.extras import import_openvino, needed, without_telemetry
+from delineate.prediction.runtimes.extras import hide_telemetry, import_openvino, needed
 from delineate.prediction.runtimes.openvino import PRECISION
 
 Samples = Sequence[np.ndarray]
@@ -68,8 +68,8 @@ def _openvino(model: keras.Model, path: Path, precision: str, samples: Samples) 
 
 
 def _quantized(model: Any, samples: Samples) -> Any:
-    with without_telemetry():
-        nncf = needed("nncf", extra="openvino", of="int8 exports")
+    hide_telemetry()
+    nncf = needed("nncf", extra="openvino", of="int8 exports")
     nncf.set_log_level("ERROR")
     return nncf.quantize(
         model,

@@ -1,8 +1,6 @@
 """Packages that engines need, imported where they are used, and kept from connecting anywhere."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -32,22 +30,14 @@ def needed(module: str, *, extra: str, of: str) -> Any:
         ) from error
 
 
-@contextmanager
-def without_telemetry() -> Iterator[None]:
-    """Import OpenVINO and NNCF within this: they then report to nobody.
+def hide_telemetry() -> None:
+    """Keep OpenVINO and NNCF from reporting to anybody; to be called before they are imported.
 
-    Both report their use to an analytics service through one package, unless that is missing. So it
-    is, for them, while they are imported; an application that uses it itself finds it as it was.
+    Both report their use to an analytics service, through one package, unless that is missing. For
+    this process it is missing from now on, whenever they look for it, unless it is in use already.
     """
-    before = sys.modules.get(_TELEMETRY)
     # What Python's import system takes for a module that there is not.
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[_TELEMETRY]
-        if before is not None:
-            sys.modules[_TELEMETRY] = before
+    sys.modules.setdefault(_TELEMETRY, None)  # type: ignore[arg-type]
 
 
 def import_openvino() -> Any:
@@ -56,7 +46,5 @@ def import_openvino() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    with without_telemetry():
-        # What converts models is loaded by OpenVINO later, and would then look for telemetry.
-        needed("openvino.tools.ovc", extra="openvino", of="OpenVINO models")
-        return needed("openvino", extra="openvino", of="OpenVINO models")
+    hide_telemetry()
+    return needed("openvino", extra="openvino", of="OpenVINO models")
