@@ -9,6 +9,7 @@ from pathlib import Path
 from delineate.errors import UsageError
 from delineate.imaging import IMAGE_SUFFIXES
 from delineate.prediction.rasters.raster import ZARR
+from delineate.prediction.video.frames import VIDEO_SUFFIXES
 from delineate.runs import Run
 
 # What is added to the name of an image for each picture that may be written beside its mask.
@@ -70,7 +71,7 @@ def _is_image(path: Path) -> bool:
         return False
     if path.suffix.lower() == ZARR:
         return path.is_dir()
-    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _unlike(names: Sequence[Path]) -> list[Path]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from delineate.prediction.predictor import Prediction, Predictor
 from delineate.prediction.rasters.raster import is_large
 from delineate.prediction.run_length_file import Add, run_length_file
 from delineate.prediction.uncertainty import LeastSure, write_review
+from delineate.prediction.video.frames import is_live, is_video, open_file, open_live, open_sequence
+from delineate.prediction.video.predicting import Watching, predict_video
 from delineate.runs import Run
 
 Progress = Callable[[int, int], None]
@@ -70,10 +72,14 @@ def predict_files(
     *,
     to: Path,
     wanted: Wanted | None = None,
+    watching: Watching | None = None,
     runtime: str | None = None,
     progress: Progress | None = None,
 ) -> Done:
     """Predict files, folders and patterns into a folder; a broken one does not stop the others.
+
+    Videos, cameras (``camera:0``) and streams (``rtsp://…``) give videos; images beyond memory
+    (large TIFF files, OME-Zarr) are predicted in parts.
 
     For each image ``a.png`` there are ``a.png`` (class ids as a palette PNG), ``a_colour.png``,
     ``a.json``, and what else is wanted. Of several images ``review.csv`` and ``review.png`` tell
@@ -84,6 +90,7 @@ def predict_files(
         inputs: Files, folders (with all below) or patterns.
         to: The folder to write to.
         wanted: What is written beside the mask; unset: nothing.
+        watching: How videos, cameras and streams are predicted; unset: as they are.
         runtime: A name in the table of runtimes.
         progress: Called with (done, all) after each image.
 
@@ -94,15 +101,30 @@ def predict_files(
         BundleError: There is no bundle.
     """
     wanted = wanted or Wanted()
-    files = find_inputs(inputs, to)
+    watching = replace(watching or Watching(), overlay=wanted.overlay)
+    live = [given for given in inputs if is_live(given)]
+    still = [given for given in inputs if not is_live(given)]
+    files = find_inputs(still, to) if still else []
     table = wanted.run_lengths
     if table is not None:
         refuse_table(table, files, to)
         _refuse_one_name(files, table)
     predictor = Predictor.open(run, runtime=runtime)
+    if watching.rate is not None:
+        done = Done()
+        with open_sequence([path for path, _ in files], watching.rate) as source:
+            done.written.append(
+                predict_video(predictor, source, to / "sequence", watching, progress)
+            )
+        return done
     with nullcontext() if table is None else run_length_file(table) as add:
-        done, unsure = _predict_all(files, predictor, to, wanted, add=add, progress=progress)
+        done, unsure = _predict_all(
+            files, predictor, to, wanted, watching, add=add, progress=progress
+        )
     done.run_lengths = table
+    for number, given in enumerate(live):
+        with open_live(given, seconds=watching.seconds) as source:
+            done.written.append(predict_video(predictor, source, to / f"live-{number}", watching))
     if len(unsure.items) > 1:
         write_review(to, unsure.items)
         done.review = Run(to).review
@@ -114,16 +136,21 @@ def _predict_all(
     predictor: Predictor,
     to: Path,
     wanted: Wanted,
+    watching: Watching,
     *,
     add: Add | None,
     progress: Progress | None,
 ) -> tuple[Done, LeastSure]:
     done, unsure = Done(), LeastSure(predictor.card.colours)
+    # Of one long image or video the parts are told, of many files these.
+    tell = progress if len(files) == 1 else None
     for number, (path, name) in enumerate(files, 1):
         try:
             if is_large(path):
-                tell = None if progress is None or len(files) > 1 else progress
                 summary = predict_large(predictor, path, to / name, wanted, tell)
+            elif is_video(path):
+                with open_file(path) as source:
+                    summary = predict_video(predictor, source, to / name, watching, tell)
             else:
                 image = read_image(path)
                 prediction = predictor.predict(image)
