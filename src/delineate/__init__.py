@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from delineate.errors import DelineateError
     from delineate.evaluation.evaluate import evaluate
     from delineate.evaluation.show import show, show_predictions
+    from delineate.export.benchmark import benchmark
     from delineate.export.export import export
     from delineate.models.build import build_model
     from delineate.planning.plan import Plan, plan
@@ -46,6 +47,7 @@ _PLACES = {
     "Report": "delineate.report",
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
+    "benchmark": "delineate.export.benchmark",
     "build_model": "delineate.models.build",
     "check": "delineate.data.checking.check",
     "demo": "delineate.training.demo",
@@ -74,6 +76,7 @@ __all__ = [
     "Report",
     "Run",
     "Sample",
+    "benchmark",
     "build_model",
     "check",
     "demo",

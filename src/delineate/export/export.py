@@ -71,8 +71,9 @@ def export(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
         place = Path(name)
         tell(f"writing {format} in {precision}")
+        file = chosen.file.format(precision=precision)
         files = [
-            f"{_folder(number, networks)}/{chosen.file}".lstrip("/")
+            f"{_folder(number, networks)}/{file}".lstrip("/")
             for number in range(1, len(networks) + 1)
         ]
         for network, file in zip(networks, files, strict=True):

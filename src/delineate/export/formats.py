@@ -27,16 +27,16 @@ class Format:
     """A format of exports.
 
     Attributes:
-        file: The model's file, below the bundle's folder.
+        write: Writes a model that computes in float32 to such a file.
+        file: The model's file, below the bundle's folder; ``{precision}`` stands for that.
         engine: The package that runs it.
         precisions: In which arithmetic it can run.
-        write: Writes a model in float32 policy to such a file.
     """
 
+    write: Write
     file: str
     engine: str
     precisions: tuple[str, ...]
-    write: Write
 
     def engine_version(self) -> str:
         """Return the engine's name and version."""
@@ -52,15 +52,16 @@ def _export(model: keras.Model, path: Path, kind: str, **said: Any) -> None:
         model.export(str(path), format=kind, verbose=False, input_signature=[inputs], **said)
 
 
-def _openvino(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
-    openvino = import_openvino()
+def openvino(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+    """Write an OpenVINO model, for processors; bfloat16 and int8 run fastest."""
+    engine = import_openvino()
     _export(model, path, "openvino")
-    found = openvino.Core().read_model(path)
+    found = engine.Core().read_model(path)
     if precision == "int8":
         found = _quantized(found, samples)
     found.set_rt_info(precision, PRECISION)
     fresh = path.with_name(f"fresh-{path.name}")
-    openvino.save_model(found, fresh, compress_to_fp16=precision in ("float16", "bfloat16"))
+    engine.save_model(found, fresh, compress_to_fp16=precision in ("float16", "bfloat16"))
     # OpenVINO has the file of the weights open until its model is gone.
     del found
     for suffix in (".bin", ".xml"):
@@ -80,8 +81,9 @@ def _quantized(model: Any, samples: Samples) -> Any:
     )
 
 
-def _onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
-    onnx = needed("onnx", extra="onnx", of="ONNX exports")
+def onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+    """Write an ONNX model, which ONNX Runtime runs nearly everywhere."""
+    package = needed("onnx", extra="onnx", of="ONNX exports")
     if keras.backend.backend() == "tensorflow":
         needed("tf2onnx", extra="onnx", of="ONNX exports on TensorFlow")
     _export(model, path, "onnx")
@@ -89,7 +91,7 @@ def _onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> N
         convert = needed(
             "onnxruntime.transformers.float16", extra="onnx", of="float16 exports"
         ).convert_float_to_float16
-        onnx.save(convert(onnx.load(str(path)), keep_io_types=True), str(path))
+        package.save(convert(package.load(str(path)), keep_io_types=True), str(path))
     if precision == "int8":
         _quantize_onnx(path, samples)
 
@@ -127,7 +129,8 @@ class _Reader:
         return None if sample is None else {self._name: sample}
 
 
-def _litert(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def litert(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+    """Write a LiteRT model (once TensorFlow Lite), for phones and small machines."""
     if keras.backend.backend() != "tensorflow":
         _export(model, path, "litert")
         return
@@ -143,12 +146,19 @@ def _litert(model: keras.Model, path: Path, precision: str, samples: Samples) ->
     _export(model, path, "litert", **said)
 
 
-def _savedmodel(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def savedmodel(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+    """Write a TensorFlow SavedModel, for TensorFlow Serving."""
     _export(model, path.parent, "tf_saved_model")
 
 
-OPENVINO = Format("model.xml", "openvino", ("float32", "float16", "bfloat16", "int8"), _openvino)
-ONNX = Format("model.onnx", "onnxruntime", ("float32", "float16", "int8"), _onnx)
-LITERT = Format("model.tflite", "ai-edge-litert", ("float32", "float16", "int8"), _litert)
-SAVEDMODEL = Format("savedmodel/saved_model.pb", "tensorflow", ("float32",), _savedmodel)
-TENSORRT = Format("model-float16.onnx", "onnxruntime-gpu", ("float32", "float16"), _onnx)
+def tensorrt(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+    """Write an ONNX model that TensorRT compiles where it runs, on an NVIDIA GPU."""
+    # It is compiled from float32, whatever it runs in.
+    onnx(model, path, "float32", samples)
+
+
+OPENVINO = Format(openvino, "model.xml", "openvino", ("float32", "float16", "bfloat16", "int8"))
+ONNX = Format(onnx, "model.onnx", "onnxruntime", ("float32", "float16", "int8"))
+LITERT = Format(litert, "model.tflite", "ai-edge-litert", ("float32", "float16", "int8"))
+SAVEDMODEL = Format(savedmodel, "savedmodel/saved_model.pb", "tensorflow", ("float32",))
+TENSORRT = Format(tensorrt, "model-{precision}.onnx", "onnxruntime-gpu", ("float32", "float16"))
