@@ -34,7 +34,7 @@ def needs(name):
         modules.append("tf2onnx")
     if not all(map(find_spec, modules)):
         pytest.skip(f"{', '.join(modules)}: not installed")
-    if name in ("litert", "savedmodel") and keras.backend.backend() != "tensorflow":
+    if name in ("litert", "savedmodel", "onnx") and keras.backend.backend() != "tensorflow":
         pytest.skip("written by TensorFlow")
 
 
