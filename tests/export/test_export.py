@@ -29,13 +29,9 @@ CASES = [(name, precision) for name, (_, all_) in FORMATS.items() for precision 
 
 def needs(name):
     # Looked for without an import: OpenVINO's would report, had it not been told otherwise.
-    modules = [FORMATS[name][0]]
-    if name == "onnx" and keras.backend.backend() == "tensorflow":
-        modules.append("tf2onnx")
+    modules = [FORMATS[name][0], "tensorflow", *(["tf2onnx"] if name == "onnx" else [])]
     if not all(map(find_spec, modules)):
         pytest.skip(f"{', '.join(modules)}: not installed")
-    if name in ("litert", "savedmodel", "onnx") and keras.backend.backend() != "tensorflow":
-        pytest.skip("written by TensorFlow")
 
 
 def network(dtype="float32", filters=8):
@@ -168,6 +164,12 @@ def test_a_run_predicts_by_its_fastest_export_of_the_present_weights(run, data):
         assert engine_of(run) == expected
     assert engine_of(run, runtime="openvino") == "OpenVinoRuntime"
     assert engine_of(run, runtime="keras") == "KerasRuntime"
+
+
+def test_an_engine_without_a_model_is_refused_with_the_line_that_makes_one(run):
+    with pytest.raises(BundleError, match="has no model for onnx") as error:
+        Predictor.open(run, runtime="onnx")
+    assert "export RUN --format onnx" in error.value.hint
 
 
 def test_an_export_of_earlier_weights_is_left_alone(run, data):

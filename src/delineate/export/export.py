@@ -16,6 +16,7 @@ from delineate.evaluation.choose import choose_part
 from delineate.export.formats import Format
 from delineate.export.parity import TOLERANCES, compare, require_near
 from delineate.export.precision import in_float32
+from delineate.export.writing import write_model
 from delineate.prediction.exports import source_of
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
@@ -76,9 +77,14 @@ def export(
             f"{_folder(number, networks)}/{file}".lstrip("/")
             for number in range(1, len(networks) + 1)
         ]
-        for network, file in zip(networks, files, strict=True):
-            (place / file).parent.mkdir(parents=True, exist_ok=True)
-            chosen.write(network.model, place / file, precision, windows)
+        for member, file in zip(source.card.members, files, strict=True):
+            write_model(
+                source.folder / member.file,
+                place / file,
+                format=format,
+                precision=precision,
+                samples=windows,
+            )
         tell(f"comparing it on {len(images)} images")
         card = source.card.model_copy(
             update={

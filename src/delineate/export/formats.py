@@ -1,4 +1,4 @@
-"""The formats of exports: what writes each, and in which arithmetic it can run."""
+"""The formats of exports: what writes each, by TensorFlow, and in which arithmetic it can run."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -84,8 +84,7 @@ def _quantized(model: Any, samples: Samples) -> Any:
 def onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
     """Write an ONNX model, which ONNX Runtime runs nearly everywhere."""
     package = needed("onnx", extra="onnx", of="ONNX exports")
-    if keras.backend.backend() == "tensorflow":
-        needed("tf2onnx", extra="onnx", of="ONNX exports on TensorFlow")
+    needed("tf2onnx", extra="onnx", of="ONNX exports")
     _export(model, path, "onnx")
     if precision == "float16":
         convert = needed(
@@ -131,9 +130,6 @@ class _Reader:
 
 def litert(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
     """Write a LiteRT model (once TensorFlow Lite), for phones and small machines."""
-    if keras.backend.backend() != "tensorflow":
-        _export(model, path, "litert")
-        return
     import tensorflow as tf
 
     said: dict[str, Any] = {}

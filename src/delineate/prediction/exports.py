@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from delineate.bundle import Bundle, Card
+from delineate.catalog import RUNTIMES
 from delineate.errors import BundleError
 from delineate.runs import Run
 
@@ -30,11 +31,9 @@ def fastest(folder: Path, *, runtime: str | None = None) -> Bundle:
         itself.
 
     Raises:
-        BundleError: There is no bundle.
+        BundleError: There is no bundle, or none of that engine.
     """
     best = Bundle.open(folder)
-    if runtime == "keras":
-        return best
     usable = [
         bundle
         for bundle in _exports(Run(folder))
@@ -43,10 +42,22 @@ def fastest(folder: Path, *, runtime: str | None = None) -> Bundle:
     if runtime is not None:
         usable = [each for each in usable if each.card.members[0].runtime == runtime]
     if not usable:
+        _require_runtime(best, runtime)
         return best
     found = min(usable, key=_seconds)
     slower = found.card.export and _seconds(found) >= found.card.export.seconds["before"]
     return best if slower and runtime is None else found
+
+
+def _require_runtime(best: Bundle, runtime: str | None) -> None:
+    """Refuse an engine of ours that has no model here; one of the user's own may open anything."""
+    if runtime in RUNTIMES and runtime != best.card.members[0].runtime:
+        raise BundleError(
+            f"{best.folder} has no model for {runtime}, or {runtime} is not installed.",
+            hint=f"Make one: delineate export RUN --format {runtime} --data DATA."
+            if runtime != "keras"
+            else "Name the run that it was exported from.",
+        )
 
 
 def source_of(card: Card) -> str:
