@@ -123,9 +123,10 @@ TRAININGS = (
         split="validation",
         settled_by=DRIVE,
     ),
-    _plan("short", SHORT),
+    # Parts are kept or removed by these, so the test images have no say in it.
+    _plan("short", SHORT, split="validation"),
     *(
-        _plan(f"short, {name}", SHORT, settings=off, beside="short")
+        _plan(f"short, {name}", SHORT, settings=off, split="validation", beside="short")
         for name, off in PARTS_OFF.items()
     ),
     *(
@@ -189,7 +190,7 @@ def one(data: Path, weights: Path, folder: Path, name: str) -> None:
         "training_seconds": round(spent, 1),
     }
     if name == "short":
-        found["post"] = _without_parts(place, dataset)
+        found["post"] = _without_parts(place, dataset, training.split)
     if name == "plan":
         found["strange"] = _strange(place, dataset)
     print(json.dumps(found))
@@ -209,7 +210,7 @@ def _settled(folder: Path, training: Training) -> Settings:
     return {f"post.{key}": value for key, value in post.model_dump().items() if key != "tune"}
 
 
-def _without_parts(place: Path, dataset: Any) -> dict[str, Any]:
+def _without_parts(place: Path, dataset: Any, split: str) -> dict[str, Any]:
     """Return the comparison of a run with itself under other settings of prediction."""
     import delineate as dl
     from delineate.bundle import Bundle, copy_bundle
@@ -219,7 +220,7 @@ def _without_parts(place: Path, dataset: Any) -> dict[str, Any]:
     for name, changes in POST_OFF.items():
         post = bundle.card.post.model_copy(update=dict(changes)) if changes else Post()
         other = copy_bundle(bundle, place / name, bundle.card.model_copy(update={"post": post}))
-        report = dl.evaluate(other.folder, dataset, split="test", compare=place)
+        report = dl.evaluate(other.folder, dataset, split=split, compare=place)
         found[name] = report.values["compare"]
     return found
 
