@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -106,68 +107,81 @@ def predict_files(
     still = [given for given in inputs if not is_live(given)]
     files = find_inputs(still, to) if still else []
     table = wanted.run_lengths
-    if table is not None:
+    if table is not None and files:
         refuse_table(table, files, to)
         _refuse_one_name(files, table)
     predictor = Predictor.open(run, runtime=runtime)
     if watching.rate is not None:
-        done = Done()
-        with open_sequence([path for path, _ in files], watching.rate) as source:
-            done.written.append(
-                predict_video(predictor, source, to / "sequence", watching, progress)
-            )
-        return done
+        return Done([_predict_sequence(files, predictor, to, watching, progress)])
     with nullcontext() if table is None else run_length_file(table) as add:
-        done, unsure = _predict_all(
-            files, predictor, to, wanted, watching, add=add, progress=progress
-        )
+        todo = _Todo(predictor, to, wanted, watching, add, LeastSure(predictor.card.colours))
+        done = _predict_all(files, todo, progress)
     done.run_lengths = table
     for number, given in enumerate(live):
         with open_live(given, seconds=watching.seconds) as source:
             done.written.append(predict_video(predictor, source, to / f"live-{number}", watching))
-    if len(unsure.items) > 1:
-        write_review(to, unsure.items)
+    if len(todo.unsure.items) > 1:
+        write_review(to, todo.unsure.items)
         done.review = Run(to).review
     return done
 
 
+@dataclass(frozen=True)
+class _Todo:
+    """What is to be done with each file."""
+
+    predictor: Predictor
+    to: Path
+    wanted: Wanted
+    watching: Watching
+    add: Add | None
+    unsure: LeastSure
+
+
 def _predict_all(
-    files: Sequence[tuple[Path, Path]],
-    predictor: Predictor,
-    to: Path,
-    wanted: Wanted,
-    watching: Watching,
-    *,
-    add: Add | None,
-    progress: Progress | None,
-) -> tuple[Done, LeastSure]:
-    done, unsure = Done(), LeastSure(predictor.card.colours)
+    files: Sequence[tuple[Path, Path]], todo: _Todo, progress: Progress | None
+) -> Done:
+    done = Done()
     # Of one long image or video the parts are told, of many files these.
     tell = progress if len(files) == 1 else None
     for number, (path, name) in enumerate(files, 1):
         try:
-            if is_large(path):
-                summary = predict_large(predictor, path, to / name, wanted, tell)
-            elif is_video(path):
-                with open_file(path) as source:
-                    summary = predict_video(predictor, source, to / name, watching, tell)
-            else:
-                image = read_image(path)
-                prediction = predictor.predict(image)
-                summary = write_prediction(
-                    to / name, path, image, prediction, predictor.card, wanted
-                )
-                if add is not None:
-                    add(path.stem, prediction.instances)
-                unsure.add(str(path), image, prediction)
-            done.written.append(summary)
+            done.written.append(_predict_file(path, todo.to / name, todo, tell))
         except (DataError, MissingExtraError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))
         if progress:
             progress(number, len(files))
-    return done, unsure
+    return done
+
+
+def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None) -> dict[str, Any]:
+    """Predict a video, an image beyond memory, or an image, and return its summary."""
+    if is_large(path):
+        return predict_large(todo.predictor, path, stem, todo.wanted, progress)
+    if is_video(path):
+        with open_file(path) as source:
+            return predict_video(todo.predictor, source, stem, todo.watching, progress)
+    image = read_image(path)
+    prediction = todo.predictor.predict(image)
+    summary = write_prediction(stem, path, image, prediction, todo.predictor.card, todo.wanted)
+    if todo.add is not None:
+        todo.add(path.stem, prediction.instances)
+    todo.unsure.add(str(path), image, prediction)
+    return summary
+
+
+def _predict_sequence(
+    files: Sequence[tuple[Path, Path]],
+    predictor: Predictor,
+    to: Path,
+    watching: Watching,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Predict images as the frames of one video, and return its summary."""
+    with open_sequence([path for path, _ in files], watching.rate or Fraction(25)) as source:
+        return predict_video(predictor, source, to / "sequence", watching, progress)
 
 
 def _refuse_one_name(files: Sequence[tuple[Path, Path]], table: Path) -> None:
