@@ -233,6 +233,23 @@ def test_files_of_many_pixels_are_predicted_in_parts_and_others_beside_them(
     }
 
 
+def test_objects_of_images_that_fit_into_memory_are_found_in_memory(
+    tmp_path, path, picture, monkeypatch
+):
+    monkeypatch.setattr(raster_module, "LARGE", 50_000)
+    bundle(tmp_path / "bundle")
+    done = predict_files(
+        tmp_path / "bundle", [str(path)], to=tmp_path / "out", wanted=Wanted(instances=True)
+    )
+    assert not done.failures
+    assert done.written[0]["mask"] == str(tmp_path / "out" / "a.png")
+    monkeypatch.setattr(raster_module, "MAX_PIXELS", 60_000)
+    done = predict_files(
+        tmp_path / "bundle", [str(path)], to=tmp_path / "more", wanted=Wanted(instances=True)
+    )
+    assert "gives no instances" in done.failures[0].message
+
+
 def refused(message, predictor, path, to, wanted):
     with pytest.raises((DataError, UsageError), match=message) as error:
         predict_large(predictor, path, to, wanted)

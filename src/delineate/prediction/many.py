@@ -158,7 +158,8 @@ def _predict_all(
 
 def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None) -> dict[str, Any]:
     """Predict a video, an image beyond memory, or an image, and return its summary."""
-    if is_large(path):
+    whole = todo.wanted.whole or todo.predictor.card.fit == "resize"
+    if is_large(path, whole=whole):
         return predict_large(todo.predictor, path, stem, todo.wanted, progress)
     if is_video(path):
         with open_file(path) as source:

@@ -39,6 +39,11 @@ class Wanted:
     run_lengths: Path | None = None
     pixel_size: float | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether it needs the whole image in memory."""
+        return self.instances or self.probabilities or self.run_lengths is not None
+
 
 def write_prediction(
     stem: Path, path: Path, image: np.ndarray, prediction: Prediction, card: Card, wanted: Wanted

@@ -7,7 +7,7 @@ import numpy as np
 import tifffile
 
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.decoding.stored import DECODER_ERRORS, quiet
+from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, quiet
 from delineate.errors import ImageError
 
 Size = tuple[int, int]
@@ -45,15 +45,16 @@ class Raster(Protocol):
         ...
 
 
-def is_large(path: Path) -> bool:
+def is_large(path: Path, *, whole: bool = False) -> bool:
     """Return whether an image is to be read in parts.
 
     Args:
         path: A file, or the folder of an OME-Zarr image.
+        whole: Whether it is asked for what needs it whole: then as long as it can be read so.
     """
     if path.suffix.lower() == ZARR:
         return True
-    return path.suffix.lower() in TIFF and _pixels_of_tiff(path) > LARGE
+    return path.suffix.lower() in TIFF and _pixels_of_tiff(path) > (MAX_PIXELS if whole else LARGE)
 
 
 def _pixels_of_tiff(path: Path) -> int:
