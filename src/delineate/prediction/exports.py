@@ -18,7 +18,7 @@ _MODULES = {
 }
 
 
-def fastest(folder: Path, *, runtime: str | None = None) -> Bundle:
+def fastest(folder: str | Path, *, runtime: str | None = None) -> Bundle:
     """Return the bundle that is to predict.
 
     Args:
@@ -36,7 +36,7 @@ def fastest(folder: Path, *, runtime: str | None = None) -> Bundle:
     best = Bundle.open(folder)
     usable = [
         bundle
-        for bundle in _exports(Run(folder))
+        for bundle in _exports(Run(Path(folder)))
         if _is_of(bundle.card, best.card) and _is_installed(bundle.card)
     ]
     if runtime is not None:
