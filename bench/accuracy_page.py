@@ -77,9 +77,8 @@ def _ablation(rows: dict[str, Row]) -> list[str]:
         f"Trainings of {rows['short']['minutes']:g} minutes, each without one part of the plan or",
         "with one thing more; by how much its scores on the validation images then differ, with",
         "the 95 % interval of the paired bootstrap. One seed: a difference that may be 0 is",
-        "chance, and one that may not be may still be the seed's. What has no gain here is no part",
-        "of the plan any more; the tables above were made without it, and the test images had no",
-        "say in it.",
+        "chance, and one that may not be may still be the seed's. The test images have no say in",
+        "what stays in the plan.",
         "",
         f"| the plan, but | {' | '.join(_label(key) for key in JUDGED)} |",
         f"| --- |{' --- |' * len(JUDGED)}",
@@ -96,6 +95,7 @@ def _ablation(rows: dict[str, Row]) -> list[str]:
             for name, found in post.items()
         ),
         "",
+        *([rows["short"]["note"], ""] if "note" in rows["short"] else []),
     ]
 
 

@@ -88,9 +88,12 @@ def demo(kept: dict[str, Any]) -> str:
         "## The demo",
         "",
         f"`{row['command']}` makes 68 pictures of nuclei from code, checks them, trains for two",
-        f"minutes and scores 12 of them: Dice per image {row['dice_per_image']:.3f}, mean IoU",
-        f"{row['mean_iou']:.3f}, after {row['seconds']:.0f} s ({row['cpu_seconds']:.0f} s of the",
-        f"processor's time, {row['peak_mib']} MiB).",
+        "minutes and scores 12 of them that the training has not seen.",
+        "",
+        "| Dice per image | mean IoU | time, all in all | processor time | memory |",
+        "| --- | --- | --- | --- | --- |",
+        f"| {row['dice_per_image']:.3f} | {row['mean_iou']:.3f} | {row['seconds']:.0f} s "
+        f"| {row['cpu_seconds']:.0f} s | {row['peak_mib']} MiB |",
         "",
         note(kept, "bench/demo.py"),
     ]
