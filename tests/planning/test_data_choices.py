@@ -21,7 +21,6 @@ def test_pictures_that_stand_or_may_stand_upright_are_mirrored_only(upright, wor
     chosen = data_choices(fingerprint(upright=upright), {})
     assert chosen["augment.flip"].value == "left_right"
     assert chosen["augment.quarter_turns"].value is False
-    assert chosen["augment.copy_paste"].value == 0
     assert words in chosen["augment.flip"].reason
 
 
@@ -57,14 +56,6 @@ def test_splits_that_the_data_brings_are_told():
     assert "of no effect" in own["data.validation"].reason
     assert "of no effect" in own["data.test"].reason
     assert "of no effect" not in split_choices(50, ["train", "test"])["data.validation"].reason
-
-
-def test_rare_kinds_of_picture_are_seen_more_often():
-    key = "data.oversample_kinds"
-    assert data_choices(fingerprint(), {})[key].value == 0
-    two = fingerprint(kinds=(("dark, grey", 280), ("bright, purple", 20)))
-    assert data_choices(two, {})[key].value == 0.5
-    assert "the rarest of 20 images" in data_choices(two, {})[key].reason
 
 
 def test_what_stands_upright_keeps_its_colours_and_is_never_turned_from_dark_to_bright():

@@ -50,7 +50,7 @@ def test_a_search_gets_time_for_what_it_will_try(discs, recipe, monkeypatch):
     assert found[1] - found[0] == images * 10 / 2, "half a second for each trial of each image"
 
 
-@pytest.mark.parametrize(("report", "is_tuned"), [(50.0, True), (70.0, False)])
+@pytest.mark.parametrize(("report", "is_tuned"), [(3000.0, True), (4000.0, False)])
 def test_the_search_leaves_time_for_the_report(
     discs, recipe, tmp_path, monkeypatch, report, is_tuned
 ):
@@ -62,10 +62,11 @@ def test_the_search_leaves_time_for_the_report(
 
     monkeypatch.setattr("delineate.training.train.tune", tune)
     monkeypatch.setattr("delineate.training.train.seconds_of_report", lambda parts: report)
-    asked = {"training.budget": 1.0, "post.tune": True, "evaluation.report": True}
+    # An hour, since one epoch has to fit beside the report on the slowest machine, too.
+    asked = {"training.budget": 60.0, "post.tune": True, "evaluation.report": True}
     train(discs, recipe.override(asked | {"training.epochs": 1}), to=tmp_path / "run")
     assert len(told) == is_tuned
-    assert all(0 < seconds < 60 - report for seconds in told)
+    assert all(0 < seconds < 3600 - report for seconds in told)
 
 
 def test_looking_ahead_changes_no_weight(discs, recipe):

@@ -5,6 +5,7 @@ these weights, as ``torch.nn.CrossEntropyLoss`` and the ``sample_weight`` of sci
 So only the ratios of the weights matter, and the loss stays on the scale of one without weights.
 """
 
+import keras
 from keras import ops
 
 from delineate.losses.options import LossOptions
@@ -47,7 +48,7 @@ def sparse_categorical_crossentropy(
     channels = logits.shape[-1]
     weights = pixel_weights(truth, channels, ignore, options)
     ids = ops.where(ops.not_equal(truth, ignore), truth, 0)
-    losses = ops.sparse_categorical_crossentropy(ids, logits, from_logits=True) * weights
+    losses = _of_ids(ids, logits) * weights
     share = options.label_smoothing
     if share:
         others = _crossentropy(ops.ones_like(logits) / channels, logits, options)
@@ -90,6 +91,14 @@ def focal(
     hard = ops.power(ops.maximum(missing, _LEAST), gamma)
     losses = _crossentropy(targets * hard, logits, options) * counted(truth, ignore)
     return ratio(ops.sum(losses), ops.sum(weights))
+
+
+def _of_ids(ids: Tensor, logits: Tensor) -> Tensor:
+    """Return the cross-entropy of each pixel, from the id of its class."""
+    if keras.backend.backend() == "tensorflow":
+        # Its own, deterministic, takes twice as long.
+        return -ops.sum(ops.one_hot(ids, logits.shape[-1]) * ops.log_softmax(logits), axis=-1)
+    return ops.sparse_categorical_crossentropy(ids, logits, from_logits=True)
 
 
 def _crossentropy(targets: Tensor, logits: Tensor, options: LossOptions) -> Tensor:

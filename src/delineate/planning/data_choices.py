@@ -58,9 +58,10 @@ def data_choices(found: Fingerprint, said: Said) -> Choices:
     return {
         **windows,
         **_places(found, settled["data.fit"], settled["data.size"]),
-        "data.oversample_kinds": _rare_kinds(found),
+        "data.oversample_kinds": Choice(0.0, "seeing rare ones more often gains nothing"),
         "data.normalise": _normalise(found),
         **_geometry(found),
+        "augment.copy_paste": Choice(0.0, "objects in other places gain no more than chance"),
         **_intensity(found),
     }
 
@@ -106,14 +107,6 @@ def _oversample(found: Fingerprint, size: Sequence[int]) -> Choice:
     return Choice(0.0, f"each class has {least:.1%} of the pixels or more")
 
 
-def _rare_kinds(found: Fingerprint) -> Choice:
-    if len(found.kinds) < 2:
-        return Choice(0.0, "all images are of one kind")
-    rarest = min(count for _, count in found.kinds)
-    why = f"{len(found.kinds)} kinds of picture, the rarest of {rarest} images: seen more often"
-    return Choice(0.5, why)
-
-
 def _geometry(found: Fingerprint) -> Choices:
     lies, why = _lies_any_way(found)
     if not lies:
@@ -125,7 +118,6 @@ def _geometry(found: Fingerprint) -> Choices:
             "augment.elastic": Choice(0.0, "things may have a fixed shape"),
             "augment.warp_probability": Choice(0.8, "most windows, not all"),
             "augment.blur": Choice(0.0, "in focus, as photographs mostly are"),
-            "augment.copy_paste": Choice(0.0, "things may have their place above or below"),
         }
     return {
         "augment.flip": Choice(True, why),
@@ -135,7 +127,6 @@ def _geometry(found: Fingerprint) -> Choices:
         "augment.elastic": Choice(6.0, "objects without a fixed shape"),
         "augment.warp_probability": Choice(0.4, "the others keep their sharpness"),
         "augment.blur": Choice(1.0, "other focus"),
-        "augment.copy_paste": _copy_paste(found),
     }
 
 
@@ -147,12 +138,6 @@ def _lies_any_way(found: Fingerprint) -> tuple[bool, str]:
     if found.upright > UPRIGHT:
         return False, f"{why}: they stand upright"
     return True, f"{why}: they may lie any way"
-
-
-def _copy_paste(found: Fingerprint) -> Choice:
-    if not found.objects:
-        return Choice(0.0, "the data has no objects of its own")
-    return Choice(0.3, "objects in new places, touching and covering others")
 
 
 def _intensity(found: Fingerprint) -> Choices:

@@ -11,8 +11,6 @@ from delineate.recipe import Recipe
 USUAL = 30.0
 # As many as a recipe may have.
 MOST_EPOCHS = 100_000
-# Steps of which the moving average has forgotten all but exp(-20) at the end, and its longest.
-FORGOTTEN, LONGEST_AVERAGE = 20, 0.998
 # A prediction costs so much of a step.
 PREDICTING = 1 / 3
 # Share of the time that validation may take, and how often it is done at the most.
@@ -41,10 +39,8 @@ def time_choices(
     made = fit if timed else float(max(1, round(fit)))
     if "training.epochs" in said:
         made = min(fit, recipe.training.epochs) if timed else recipe.training.epochs
-    steps = max(1, round(made * _steps_of_epoch(found, recipe, batch_size)))
     return {
         **_length(recipe, fit, pace, timed=timed),
-        "training.average": _average(steps),
         **_looks(found, recipe, made),
         "callbacks.save_steps": _saves(found, recipe, batch_size, pace),
     }
@@ -102,14 +98,6 @@ def _length(recipe: Recipe, fit: float, pace: Pace, *, timed: bool) -> Choices:
         "training.epochs": Choice(most, f"at most; {why}, and the budget decides"),
         "training.budget": Choice(USUAL, "nobody said how long: long enough for a good start"),
     }
-
-
-def _average(steps: int) -> Choice:
-    share = round(max(0.0, min(LONGEST_AVERAGE, 1 - FORGOTTEN / steps)), 4)
-    if not share:
-        return Choice(share, f"some {steps} steps are too few to be averaged")
-    why = f"scores better than the last; of some {steps} steps the first are forgotten by the end"
-    return Choice(share, why)
 
 
 def _looks(found: Fingerprint, recipe: Recipe, epochs: float) -> Choices:

@@ -172,6 +172,7 @@ def _optimizer() -> Choices:
         "training.weight_decay": Choice(1e-2, "against learning few images by heart"),
         "training.warmup": Choice(0.03, "the first steps of Adam know little of the gradients"),
         "training.schedule": Choice("cosine", "down to zero when the time is over"),
+        "training.average": Choice(0.0, "gains nothing where the rate falls to zero"),
         "training.clip_norm": Choice(1.0, "one odd batch cannot undo the others"),
         "training.accumulate": Choice(1, "more steps rather than smoother ones"),
     }
