@@ -87,6 +87,15 @@ def load_small(real):
     return load
 
 
+def make_small(real):
+    """delineate.plan as a page sees it: what is not said is small."""
+
+    def plan(dataset, *, settings=None, **options):
+        return real(dataset, settings=SMALL | dict(settings or {}), **options)
+
+    return plan
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """What the pages speak of: nuclei/, cells/ and new/."""
@@ -119,6 +128,9 @@ def place(data, run, tmp_path, monkeypatch):
         shutil.copytree(data / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Recipe, "load", load_small(Recipe.load))
+    # Loads the module, which delineate's own `plan` would hide.
+    planning = importlib.import_module("delineate.planning.plan")
+    monkeypatch.setattr(planning, "plan", make_small(planning.plan))
 
     def put(name):
         sources = {
