@@ -6,8 +6,23 @@ import pytest
 
 from delineate.models import probe
 from delineate.models.machine import machine
-from delineate.models.probe import Trial, pace_of
+from delineate.models.probe import Trial, paces_of
 from delineate.recipe import Model
+
+
+def pace_of(trial, folder):
+    return paces_of([trial], folder=folder)[0]
+
+
+def measuring(pace, told):
+    """What stands in for measuring: tells each trial, and returns a pace for it."""
+
+    def measure(trials):
+        told.extend(trials)
+        return [pace for _ in trials]
+
+    return measure
+
 
 TRIAL = Trial(Model(depth=1, filters=4), classes=2, channels=3, size=(16, 16), batch_size=2)
 
@@ -16,7 +31,7 @@ def test_a_pace_is_measured_and_kept(tmp_path, monkeypatch):
     first = pace_of(TRIAL, folder=tmp_path)
     assert first.images_per_second > 0
     assert first.compiling > 0
-    monkeypatch.setattr(probe, "_measure", lambda trial: pytest.fail("it is known"))
+    monkeypatch.setattr(probe, "_measure", lambda trials: pytest.fail("they are known"))
     assert pace_of(TRIAL, folder=tmp_path) == first
 
 
@@ -33,15 +48,26 @@ def test_a_pace_is_measured_and_kept(tmp_path, monkeypatch):
 )
 def test_another_trial_is_measured_anew(tmp_path, monkeypatch, changes):
     measured = []
-    monkeypatch.setattr(probe, "_measure", lambda trial: measured.append(trial) or probe.Pace(1, 2))
+    monkeypatch.setattr(probe, "_measure", measuring(probe.Pace(1, 2), measured))
     pace_of(TRIAL, folder=tmp_path)
     pace_of(Trial(**{**TRIAL.__dict__, **changes}), folder=tmp_path)
     assert len(measured) == 2
 
 
+def test_what_is_compared_is_measured_together(tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(probe, "_measure", measuring(probe.Pace(1, 2), measured))
+    both = [TRIAL, replace(TRIAL, precision="bfloat16")]
+    paces_of(both[:1], folder=tmp_path)
+    paces_of(both, folder=tmp_path)
+    assert measured == [*both[:1], *both], "the first one again, as the machine may be busier now"
+    paces_of(both, folder=tmp_path)
+    assert len(measured) == 3
+
+
 def test_what_the_encoder_begins_with_changes_no_pace(tmp_path, monkeypatch):
     measured = []
-    monkeypatch.setattr(probe, "_measure", lambda trial: measured.append(trial) or probe.Pace(1, 2))
+    monkeypatch.setattr(probe, "_measure", measuring(probe.Pace(1, 2), measured))
     pace_of(TRIAL, folder=tmp_path)
     model = TRIAL.model.model_copy(update={"weights": "somewhere.h5"})
     pace_of(Trial(**{**TRIAL.__dict__, "model": model}), folder=tmp_path)
@@ -57,7 +83,7 @@ def test_an_encoder_with_weights_is_measured_without_them(tmp_path, settings):
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"images_per_second": 1}'])
 def test_a_damaged_note_is_measured_anew(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(probe, "_measure", lambda trial: probe.Pace(3.0, 4.0))
+    monkeypatch.setattr(probe, "_measure", measuring(probe.Pace(3.0, 4.0), []))
     pace_of(TRIAL, folder=tmp_path)
     note = next(tmp_path.iterdir())
     note.write_text(content)
@@ -66,17 +92,17 @@ def test_a_damaged_note_is_measured_anew(tmp_path, monkeypatch, content):
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(probe, "_measure", lambda trial: probe.Pace(3.0, 4.0))
+    monkeypatch.setattr(probe, "_measure", measuring(probe.Pace(3.0, 4.0), []))
     (tmp_path / "file").write_text("in the way")
     assert pace_of(TRIAL, folder=tmp_path / "file").compiling == 4.0
 
 
-def more_than_any_memory(trial):
+def more_than_any_memory(trials):
     values = keras.ops.ones((2**20, 2**20, 2**6))
     return keras.ops.convert_to_numpy(keras.ops.sum(values))
 
 
-def as_on_a_gpu(trial):
+def as_on_a_gpu(trials):
     raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 8 GiB")
 
 
@@ -95,7 +121,7 @@ def test_a_batch_that_no_memory_holds_is_told(tmp_path):
 
 
 def test_another_error_stays_what_it_is(tmp_path, monkeypatch):
-    def measure(trial):
+    def measure(trials):
         raise ValueError("wrong shape")
 
     monkeypatch.setattr(probe, "_measure", measure)

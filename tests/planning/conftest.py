@@ -44,10 +44,10 @@ def paces(monkeypatch):
     """The speed of a machine: images per second by precision; a key "compiling" has seconds."""
     known = {"float32": 10.0, "bfloat16": 10.0, "compiling": 1.0}
 
-    def pace_of(trial):
-        return Pace(known[trial.precision], known["compiling"])
+    def paces_of(trials):
+        return [Pace(known[trial.precision], known["compiling"]) for trial in trials]
 
-    monkeypatch.setattr(training_choices, "pace_of", pace_of)
+    monkeypatch.setattr(training_choices, "paces_of", paces_of)
     return known
 
 

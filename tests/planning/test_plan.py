@@ -153,7 +153,7 @@ def test_data_with_errors_is_refused_before_anything_is_measured(monkeypatch):
         raise DataError("wrong", hint="mend")
 
     monkeypatch.setattr("delineate.planning.plan.heed_faults", refuse)
-    monkeypatch.setattr(training_choices, "pace_of", lambda trial: pytest.fail("measured"))
+    monkeypatch.setattr(training_choices, "paces_of", lambda trials: pytest.fail("measured"))
     with pytest.raises(DataError, match="wrong"):
         plan(cells())
 
@@ -171,14 +171,14 @@ def test_a_batch_fits_the_memory(monkeypatch):
 
 @pytest.mark.usefixtures("paces")
 def test_a_batch_is_halved_until_it_fits_the_memory(monkeypatch):
-    measured = training_choices.pace_of
+    measured = training_choices.paces_of
 
-    def pace_of(trial):
-        if trial.batch_size > 5:
+    def paces_of(trials):
+        if trials[0].batch_size > 5:
             raise MemoryError
-        return measured(trial)
+        return measured(trials)
 
-    monkeypatch.setattr(training_choices, "pace_of", pace_of)
+    monkeypatch.setattr(training_choices, "paces_of", paces_of)
     found = plan(cells())
     assert found.recipe.training.batch_size == 4
     assert "8 windows in a step take more memory" in found.reasons["training.batch_size"]
@@ -188,10 +188,10 @@ def test_a_batch_is_halved_until_it_fits_the_memory(monkeypatch):
 
 @pytest.mark.usefixtures("paces")
 def test_not_even_one_window_is_an_error_with_a_hint(monkeypatch):
-    def pace_of(trial):
+    def paces_of(trials):
         raise MemoryError
 
-    monkeypatch.setattr(training_choices, "pace_of", pace_of)
+    monkeypatch.setattr(training_choices, "paces_of", paces_of)
     with pytest.raises(RecipeError, match="step of 1 windows") as caught:
         plan(cells())
     assert "data.size" in caught.value.hint
@@ -207,7 +207,7 @@ def test_small_windows_are_planned(size):
 def test_settings_are_refused_as_chosen_and_before_anything_is_measured(monkeypatch):
     said = {"post.objects_by": "boundary"}
     assert plan(cells(), settings=said, refuse=refuse_settings).recipe.model.objects == "both"
-    monkeypatch.setattr(training_choices, "pace_of", lambda trial: pytest.fail("measured"))
+    monkeypatch.setattr(training_choices, "paces_of", lambda trials: pytest.fail("measured"))
     with pytest.raises(RecipeError, match="says nothing"):
         plan(streets(), settings=said, refuse=refuse_settings)
 

@@ -79,8 +79,10 @@ class SegmentationLoss(keras.losses.Loss):
         logits = ops.cast(y_pred, "float32")
         if not self.objects:
             return self._of_classes(truth, logits)
-        of_objects = object_loss(truth[..., 1:], logits[..., -self.objects :])
-        found = self._of_classes(truth[..., 0], logits[..., : -self.objects])
+        # Split and not sliced: TensorFlow's gradient of a slice writes all of it once more.
+        of_classes, said = ops.split(logits, [logits.shape[-1] - self.objects], axis=-1)
+        of_objects = object_loss(truth[..., 1:], said)
+        found = self._of_classes(truth[..., 0], of_classes)
         return found + self.objects_weight * of_objects
 
     def _of_classes(self, truth: Tensor, logits: Tensor) -> Tensor:

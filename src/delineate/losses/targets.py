@@ -43,7 +43,7 @@ def probabilities_of(logits: Tensor, output: str) -> Tensor:
 
 def foreground(channels: Tensor) -> Tensor:
     """Return the last axis without the background, which one channel does not have."""
-    return channels if channels.shape[-1] == 1 else channels[..., 1:]
+    return channels if channels.shape[-1] == 1 else ops.split(channels, [1], axis=-1)[1]
 
 
 def pixel_weights(truth: Tensor, channels: int, ignore: int, options: LossOptions) -> Tensor:

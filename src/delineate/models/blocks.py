@@ -268,6 +268,26 @@ def enlarge(
     return _slope(rows, factor, (0, 1), style=style, name=name)
 
 
+def names_of_enlargement(name: str, factor: int) -> list[str]:
+    """Return the names of the layers of which :func:`enlarge` makes a bilinear enlargement.
+
+    Args:
+        name: Its name.
+        factor: What the resolution is multiplied with.
+    """
+    found = [f"{name}_repeat"]
+    for slope in (f"{name}_rows", name):
+        found += [f"{slope}_mean{size}" for size in _means(factor) if size > 1]
+        found += [f"{slope}_weigh{size}" for size in _means(factor)]
+        found.append(slope)
+    return found
+
+
+def _means(factor: int) -> tuple[int, int]:
+    """Return over how many pixels the two means of a slope are taken."""
+    return factor + 1, factor - 1
+
+
 def _slope(image: Tensor, factor: int, axis: tuple[int, int], *, style: Style, name: str) -> Tensor:
     """Return an image of repeated pixels made linear in between, along one axis.
 
@@ -275,7 +295,7 @@ def _slope(image: Tensor, factor: int, axis: tuple[int, int], *, style: Style, n
     means over factor + 1 and over factor - 1 pixels, weighted by their sizes.
     """
     parts = []
-    for size in (factor + 1, factor - 1):
+    for size in _means(factor):
         window = tuple(size if along else 1 for along in axis)
         part = image
         if size > 1:

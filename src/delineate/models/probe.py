@@ -4,8 +4,11 @@ import gc
 import hashlib
 import json
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import keras
@@ -14,6 +17,7 @@ import numpy as np
 from delineate.data.cache import default_folder
 from delineate.files import write_whole
 from delineate.models.build import build_network, without_weights
+from delineate.models.enlarging import enlarge_at_once
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
 from delineate.models.machine import machine
@@ -30,10 +34,10 @@ FULL = (
     "allocate memory",
     "enough memory",
 )
-# Steps that compile and settle, and those that are timed.
-SETTLING, TIMED = 2, 4
+# How often each has its turn, and how many steps of it are timed.
+ROUNDS, TIMED = 3, 3
 # To be raised when what is measured changes.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Pace:
     """What a step of training costs.
 
     Attributes:
-        images_per_second: Of the fastest of a few steps.
+        images_per_second: Of a middling step.
         compiling: Seconds of the first step.
     """
 
@@ -74,43 +78,48 @@ class Trial:
     threads: int | None = None
 
 
-def pace_of(trial: Trial, *, folder: Path | None = None) -> Pace:
-    """Return how fast a network is trained here, by steps on noise.
+def paces_of(trials: Sequence[Trial], *, folder: Path | None = None) -> list[Pace]:
+    """Return how fast networks are trained here, by steps on noise.
 
-    The result is kept in the user's cache, by machine, versions and all that is tried.
+    What is not known yet is measured in turns, so that whatever else the machine does meanwhile
+    slows all of them alike. The results are kept in the user's cache, by machine, versions and all
+    that is tried.
 
     Args:
-        trial: What is timed.
+        trials: What is timed.
         folder: Where results are kept; unset: the user's cache.
 
     Raises:
-        RecipeError: The network cannot be built.
+        RecipeError: A network cannot be built.
         MemoryError: A step takes more memory than there is; nothing is kept.
     """
     # Whose weights they are does not change the speed.
-    trial = replace(trial, model=trial.model.model_copy(update={"weights": None}))
-    path = (folder or default_folder() / "probe") / f"{_key(trial)}.json"
-    known = _read(path)
-    if known is not None:
-        return known
-    found = _measured(trial)
-    try:
-        write_whole(path, json.dumps(asdict(found)) + "\n")
-    except OSError:
+    trials = [
+        replace(trial, model=trial.model.model_copy(update={"weights": None})) for trial in trials
+    ]
+    place = folder or default_folder() / "probe"
+    paths = [place / f"{_key(trial)}.json" for trial in trials]
+    known = [_read(path) for path in paths]
+    if all(known):
+        return [pace for pace in known if pace]
+    # All of them, since those of another moment would not compare.
+    found = _measured(trials)
+    for path, pace in zip(paths, found, strict=True):
         # A cache that cannot be written costs time only.
-        return found
+        with suppress(OSError):
+            write_whole(path, json.dumps(asdict(pace)) + "\n")
     return found
 
 
-def _measured(trial: Trial) -> Pace:
+def _measured(trials: Sequence[Trial]) -> list[Pace]:
     try:
-        return _measure(trial)
+        return _measure(trials)
     except Exception as error:
         if not _is_full(error):
             raise
     # Out here, where nothing of the attempt is held any more by the error's traceback.
     gc.collect()
-    raise MemoryError(f"{trial.batch_size} windows of {trial.size} do not fit")
+    raise MemoryError(f"{trials[0].batch_size} windows of {trials[0].size} do not fit")
 
 
 def _is_full(error: Exception) -> bool:
@@ -119,7 +128,22 @@ def _is_full(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(words in text for words in FULL)
 
 
-def _measure(trial: Trial) -> Pace:
+def _measure(trials: Sequence[Trial]) -> list[Pace]:
+    steps = [_step_of(trial) for trial in trials]
+    compiling = [_seconds(step) for step in steps]
+    spent: list[list[float]] = [[] for _ in steps]
+    for _ in range(ROUNDS):
+        for step, seconds in zip(steps, spent, strict=True):
+            # The first of a round finds the other network's data in the processor's caches.
+            seconds.extend([_seconds(step) for _ in range(1 + TIMED)][1:])
+    return [
+        Pace(trial.batch_size / median(seconds), first)
+        for trial, seconds, first in zip(trials, spent, compiling, strict=True)
+    ]
+
+
+def _step_of(trial: Trial) -> Callable[[], object]:
+    """Return what makes a step of training on noise."""
     network = build_network(
         without_weights(trial.model),
         classes=trial.classes,
@@ -131,16 +155,18 @@ def _measure(trial: Trial) -> Pace:
     if trial.fused:
         exchange_kernels(network.trainer)
         fold_frozen(network.trainer)
+        enlarge_at_once(network.trainer)
     shape = (trial.batch_size, *trial.size)
     images = np.random.default_rng(0).integers(0, 256, (*shape, trial.channels)).astype(np.float32)
     masks = np.zeros(shape, np.int32)
     network.trainer.compile(optimizer="adamw", loss=_cheap_loss)
-    seconds = []
-    for _ in range(SETTLING + TIMED):
-        begun = time.perf_counter()
-        network.trainer.train_on_batch(images, masks)
-        seconds.append(time.perf_counter() - begun)
-    return Pace(trial.batch_size / min(seconds[SETTLING:]), seconds[0])
+    return lambda: network.trainer.train_on_batch(images, masks)
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    step()
+    return time.perf_counter() - begun
 
 
 def _cheap_loss(truth: Tensor, logits: Tensor) -> Tensor:

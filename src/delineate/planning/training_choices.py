@@ -8,7 +8,7 @@ from delineate.errors import RecipeError
 from delineate.models.build import build_network, stride_of, without_weights
 from delineate.models.costs import count_values
 from delineate.models.machine import device, machine
-from delineate.models.probe import Pace, Trial, pace_of
+from delineate.models.probe import Pace, Trial, paces_of
 from delineate.planning.choice import Choice, Choices, Said, values_of
 from delineate.planning.fingerprint import Fingerprint
 from delineate.planning.time_choices import epochs_that_fit, time_choices
@@ -150,13 +150,12 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
         fused=recipe.runtime.fused,
         threads=recipe.runtime.threads,
     )
+    precisions = ("float32", "bfloat16")
     try:
-        return {
-            precision: pace_of(replace(trial, precision=precision))
-            for precision in ("float32", "bfloat16")
-        }
+        paces = paces_of([replace(trial, precision=precision) for precision in precisions])
     except MemoryError:
         return None
+    return dict(zip(precisions, paces, strict=True))
 
 
 def _precision(paces: Mapping[str, Pace]) -> Choice:

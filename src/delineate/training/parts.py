@@ -16,6 +16,7 @@ from delineate.data.splitting.prints import fingerprints_of
 from delineate.errors import DataError, RecipeError
 from delineate.metrics import Scores
 from delineate.models.build import build_network, stride_of
+from delineate.models.enlarging import enlarge_at_once
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
 from delineate.models.machine import versions
@@ -109,6 +110,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     if recipe.runtime.fused:
         exchange_kernels(network.trainer)
         fold_frozen(network.trainer)
+        enlarge_at_once(network.trainer)
     compile_network(network, recipe, loss, scores, freeze=recipe.model.freeze)
     return Parts(
         dataset,
