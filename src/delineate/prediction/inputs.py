@@ -8,6 +8,8 @@ from pathlib import Path
 
 from delineate.errors import UsageError
 from delineate.imaging import IMAGE_SUFFIXES
+from delineate.prediction.rasters.raster import ZARR
+from delineate.prediction.video.frames import VIDEO_SUFFIXES
 from delineate.runs import Run
 
 # What is added to the name of an image for each picture that may be written beside its mask.
@@ -53,19 +55,23 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
 def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
     """Return the files that an input names, and the names that their predictions ask for."""
     path = Path(given)
-    if path.is_dir():
+    if path.is_dir() and path.suffix.lower() != ZARR:
         inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
         outside = [item for item in inside if to.resolve() not in item.resolve().parents]
         return [(item, item.relative_to(path)) for item in outside]
-    if path.is_file():
+    if path.exists():
         return [(path, Path(path.name))]
     matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
     return [(item, Path(item.name)) for item in matched if _is_image(item)]
 
 
 def _is_image(path: Path) -> bool:
-    shown = not path.name.startswith(".")
-    return shown and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    # An OME-Zarr image is a folder, and what lies in it is no image.
+    if path.name.startswith(".") or any(part.suffix.lower() == ZARR for part in path.parents):
+        return False
+    if path.suffix.lower() == ZARR:
+        return path.is_dir()
+    return path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _unlike(names: Sequence[Path]) -> list[Path]:
