@@ -48,6 +48,7 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         _save(sessions)
         if stop.asked and not finished:
             _interrupt(sessions)
+    leader.background.wait()
     for session in sessions:
         session.callbacks.on_train_end()
 

@@ -19,7 +19,7 @@ from delineate.models.build import build_network, stride_of
 from delineate.models.enlarging import enlarge_at_once
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
-from delineate.models.machine import versions
+from delineate.models.machine import is_compiled, versions
 from delineate.models.network import Network
 from delineate.models.pairing import works_at_one_size
 from delineate.models.receptive_field import receptive_field
@@ -143,7 +143,13 @@ def compile_network(
     network.freeze(freeze, statistics=recipe.model.statistics)
     paths = {weight.path for layer in network.encoder_layers for weight in layer.weights}
     optimizer = make_optimizer(recipe.training, paths)
-    network.trainer.compile(optimizer=optimizer, loss=loss, metrics=[scores])
+    network.trainer.compile(
+        optimizer=optimizer,
+        loss=loss,
+        metrics=[scores],
+        # Keras's own choice would compile on TensorFlow, which is several times slower on a CPU.
+        jit_compile=is_compiled(recipe.runtime),
+    )
 
 
 def make_card(dataset: Dataset, recipe: Recipe, channels: int, network: Network) -> Card:

@@ -13,6 +13,7 @@ from delineate.errors import RecipeError, RunError
 from delineate.evaluation.refinement import DECIDES, refinement_scores
 from delineate.metrics import Scores
 from delineate.models.blocks import policy_of
+from delineate.models.machine import is_compiled
 from delineate.models.network import Network
 from delineate.models.receptive_field import receptive_field
 from delineate.models.refiner import build_critic, build_refiner, join, patch_of
@@ -57,7 +58,8 @@ def refiner_session(session: Session) -> Session | None:
         card=parts.card.model_copy(update=changes),
     )
     run = session.run.refiner
-    return Session(run, refined, own, chosen_callbacks(run, refined, own, ()), stepper)
+    called = chosen_callbacks(run, refined, own, ())
+    return Session(run, refined, own, called, stepper, background=session.background)
 
 
 def begin_after(session: Session, refiner: Session) -> None:
@@ -172,6 +174,7 @@ def _networks(
         scores,
         settings=recipe.refiner,
         fidelity=_fidelity(parts, recipe),
+        compiled=is_compiled(recipe.runtime),
     )
     return refiner, stepper
 
