@@ -1,0 +1,71 @@
+"""The parts of the benchmarks' page about very large images and about video."""
+
+from statistics import median
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def large_page(kept: Row, note: str) -> str:
+    """Return the section on images beyond memory."""
+    lines = [
+        "## Very large images",
+        "",
+        "`delineate predict RUN IMAGE`, from a tiled TIFF on disk to a mask on disk. Beside it",
+        "what the network alone takes for the same tiles: what is more is reading, cutting and",
+        "writing, as far as it is not done meanwhile. Exact tiles share a margin as wide as the",
+        "network looks, so that the mask is that of the whole image.",
+        "",
+        "| pixels | tiles | pixels predicted for each | time | the network alone | more | memory |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in kept["rows"]:
+        alone = row["network_seconds"]
+        lines.append(
+            f"| {row['side']:,} × {row['side']:,} | {row['tiles']} {row['mode']} "
+            f"| {row['pixels_per_pixel']:.2f} | {row['seconds'] / 60:.1f} min "
+            f"| {alone / 60:.1f} min | {row['seconds'] / alone - 1:+.0%} | {row['peak_mib']} MiB |"
+        )
+    return "\n".join([*lines, "", note, ""])
+
+
+def video_page(kept: Row, note: str) -> str:
+    """Return the section on video."""
+    rows = kept["rows"]
+    speeds = [row["frames_per_second"] for row in rows]
+    latencies = [row["latency_ms"] for row in rows]
+    lines = [
+        "## Video",
+        "",
+        f"`delineate predict RUN car-detection.mp4 --size {rows[0]['size']} --overlay`: decoding,",
+        "prediction, and the videos of masks and overlays written; the median of "
+        f"{len(rows)} repetitions, in brackets the least and the most.",
+        "",
+        "| frames | frames per second | latency p50 | latency p99 | memory |",
+        "| --- | --- | --- | --- | --- |",
+        f"| {rows[0]['frames']} | {median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f}) "
+        f"| {median(each['p50'] for each in latencies):.0f} ms "
+        f"| {median(each['p99'] for each in latencies):.0f} ms "
+        f"| {max(row['peak_mib'] for row in rows)} MiB |",
+        "",
+        note,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def sizes_page(kept: Row, note: str) -> str:
+    """Return the section on the cost against the size."""
+    lines = ["## Cost against size", "", *kept["rows"][0]["about"], ""]
+    for task in dict.fromkeys(row["task"] for row in kept["rows"]):
+        rows = [row for row in kept["rows"] if row["task"] == task]
+        lines += [
+            f"**{task}**: the time grows with the number of pixels to the power of "
+            f"{rows[0]['slope']:.2f}.",
+            "",
+            f"| | {' | '.join(row['what'] for row in rows)} |",
+            f"| --- |{' --- |' * len(rows)}",
+            f"| seconds | {' | '.join(format(row['seconds'], '.3f') for row in rows)} |",
+            "",
+        ]
+    return "\n".join([*lines, note, ""])
