@@ -11,14 +11,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "rivals"))
 
-from dataclasses import replace  # noqa: E402
+from dataclasses import replace
 
-import networks  # noqa: E402
-import numpy as np  # noqa: E402
-import own  # noqa: E402
-from measure import write_rows  # noqa: E402
+import networks
+import numpy as np
+import own
+from measure import write_rows
 
-from delineate.prediction.runtimes.keras import KerasRuntime  # noqa: E402
+from delineate.prediction.runtimes.keras import KerasRuntime
 
 SIDES, COUNTS = (64, 128, 256, 512, 1024), (1, 2, 4, 8, 16, 32, 64)
 # Images in a batch while their size grows, and the size of images while their number does.
