@@ -220,7 +220,8 @@ def _some_pixels(bands: Iterable[NDArray[Any]], count: int) -> NDArray[np.uint8]
     step, passed, found = -(-count // _MEASURED), 0, []
     for band in bands:
         pixels = band.reshape(-1, 3)
-        found.append(pixels[-passed % step :: step])
+        # Copied: a part of a band would hold all of it.
+        found.append(pixels[-passed % step :: step].copy())
         passed += len(pixels)
     return np.concatenate(found)
 

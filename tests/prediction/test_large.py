@@ -13,11 +13,13 @@ from PIL import Image
 from delineate.errors import DataError, UsageError
 from delineate.imaging import read_image, read_labels
 from delineate.models.receptive_field import receptive_field
+from delineate.prediction import large_outputs
 from delineate.prediction.large import predict_large
 from delineate.prediction.many import predict_files
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.rasters import raster as raster_module
+from delineate.prediction.rasters.work import WorkFile
 from delineate.recipe import Post
 from tests.bundles import pointwise_model, save_bundle
 
@@ -85,9 +87,14 @@ def test_networks_that_see_everything_are_blended_and_differ_little(tmp_path, pi
     assert 0 < np.abs(tiled - whole).mean() < 0.05
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_mask_made_in_parts_is_that_of_the_image_in_memory(tmp_path, path, picture, whole):
-    predictor = bundle(tmp_path / "bundle", whole=whole)
+@pytest.mark.parametrize(
+    ("whole", "averaging"), [(False, "none"), (True, "none"), (False, "mirror"), (False, "turns")]
+)
+def test_a_mask_made_in_parts_is_that_of_the_image_in_memory(
+    tmp_path, path, picture, whole, averaging
+):
+    post = Post(averaging=averaging)
+    predictor = bundle(tmp_path / "bundle", whole=whole, post=post)
     summary = predict_large(predictor, path, tmp_path / "out" / "a", Wanted())
     expected = predictor.predict(picture).mask
     found = read_labels(tmp_path / "out" / "a.tif").values
@@ -148,6 +155,75 @@ def test_an_interrupted_prediction_goes_on_where_it_was(tmp_path, path, picture,
     assert not list((tmp_path / "out").glob(".*"))
 
 
+def test_what_is_done_is_not_done_again(tmp_path, path):
+    predictor, out = bundle(tmp_path / "bundle"), tmp_path / "out" / "a"
+    first = predict_large(predictor, path, out, Wanted())
+    assert predict_large(predictor, path, out, Wanted(), lambda *said: pytest.fail("no")) == first
+    (tmp_path / "out" / "a.tif").unlink()
+    told = []
+    assert predict_large(predictor, path, out, Wanted(), lambda *said: told.append(said)) == first
+    assert told
+    assert (tmp_path / "out" / "a.tif").exists()
+
+
+def interrupted(predictor, path, out, share):
+    """Predict until so much of it is done."""
+
+    def stop(done, count):
+        if done > share * count:
+            raise InterruptionError
+
+    with pytest.raises(InterruptionError):
+        predict_large(predictor, path, out, Wanted(), stop)
+
+
+def test_another_prediction_that_came_between_is_not_gone_on_with(tmp_path, path, picture):
+    predictor, out = bundle(tmp_path / "bundle"), tmp_path / "out" / "a"
+    other = bundle(tmp_path / "other", post=Post(smallest_object=9))
+    interrupted(predictor, path, out, 0.6)
+    interrupted(other, path, out, 0.01)
+    predict_large(predictor, path, out, Wanted())
+    found = read_labels(tmp_path / "out" / "a.tif").values
+    np.testing.assert_array_equal(found, predictor.predict(picture).mask)
+
+
+def test_a_shortened_work_file_is_not_gone_on_with(tmp_path, path, picture):
+    predictor, out = bundle(tmp_path / "bundle"), tmp_path / "out" / "a"
+    interrupted(predictor, path, out, 0.6)
+    work = tmp_path / "out" / ".a.part0"
+    work.write_bytes(work.read_bytes()[:-1])
+    predict_large(predictor, path, out, Wanted())
+    found = read_labels(tmp_path / "out" / "a.tif").values
+    np.testing.assert_array_equal(found, predictor.predict(picture).mask)
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3, None])
+def test_cleaning_that_is_interrupted_is_done_once(tmp_path, path, picture, monkeypatch, stage):
+    post = Post(smallest_object=150, largest_hole=60, largest_only=(2,))
+    predictor, out = bundle(tmp_path / "bundle", post=post), tmp_path / "out" / "a"
+    real = WorkFile.rewrite
+
+    def rewrite(work, bands):
+        real(work, bands)
+        if work.stage == stage:
+            raise InterruptionError
+
+    monkeypatch.setattr(WorkFile, "rewrite", rewrite)
+    if stage is None:
+        monkeypatch.setattr(large_outputs, "write_tiff", fail)
+    with pytest.raises(InterruptionError):
+        predict_large(predictor, path, out, Wanted())
+    monkeypatch.undo()
+    predict_large(predictor, path, out, Wanted())
+    found = read_labels(tmp_path / "out" / "a.tif").values
+    np.testing.assert_array_equal(found, predictor.predict(picture).mask)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def fail(*said, **more):
+    raise InterruptionError
+
+
 def test_what_is_left_of_another_image_is_not_gone_on_with(tmp_path, path, picture):
     predictor = bundle(tmp_path / "bundle")
 
@@ -204,10 +280,35 @@ def test_an_ome_zarr_image_gives_an_ome_zarr_mask(tmp_path, picture):
     np.testing.assert_array_equal(np.asarray(found), predictor.predict(picture).mask)
 
 
+def test_a_folder_that_delineate_has_not_written_is_not_replaced(tmp_path, picture):
+    pytest.importorskip("zarr")
+    from tests.prediction.rasters.test_ome_zarr import write_image
+
+    for folder in ("in", "out"):
+        write_image(tmp_path / folder / "a.zarr", np.moveaxis(picture, 2, 0), "cyx")
+    predictor, image = bundle(tmp_path / "bundle"), tmp_path / "in" / "a.zarr"
+    refused("is no mask", predictor, image, tmp_path / "out" / "a", Wanted())
+    for _ in range(2):
+        predict_large(predictor, image, tmp_path / "more" / "a", Wanted())
+        (tmp_path / "more" / "a.json").unlink()
+
+
+def test_images_within_a_zarr_folder_are_found(tmp_path, picture):
+    pytest.importorskip("zarr")
+    from tests.prediction.rasters.test_ome_zarr import write_image
+
+    for name in ("0", "1"):
+        write_image(tmp_path / "plate.zarr" / name, np.moveaxis(picture, 2, 0), "cyx")
+    bundle(tmp_path / "bundle")
+    done = predict_files(tmp_path / "bundle", [str(tmp_path / "plate.zarr")], to=tmp_path / "out")
+    masks = [item["mask"] for item in done.written]
+    assert masks == [str(tmp_path / "out" / "0.zarr"), str(tmp_path / "out" / "1.zarr")]
+
+
 def test_the_preview_lays_the_mask_on_the_image_where_that_is_wanted(
     tmp_path, path, picture, monkeypatch
 ):
-    monkeypatch.setattr("delineate.prediction.large.PREVIEW", 100)
+    monkeypatch.setattr("delineate.prediction.large_outputs.PREVIEW", 100)
     predictor = bundle(tmp_path / "bundle")
     predict_large(predictor, path, tmp_path / "out" / "a", Wanted(overlay=True))
     preview = read_image(tmp_path / "out" / "a_preview.png")

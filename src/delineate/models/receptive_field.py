@@ -118,15 +118,19 @@ def _joins_channels(layer: Any) -> bool:
     return last in (-1, 3)
 
 
-def _convolution(layer: Any, reach: _Reach) -> _Reach:
+def _convolution(layer: Any, reach: _Reach) -> _Reach | None:
     return _window(layer, reach, layer.kernel_size, layer.dilation_rate)
 
 
-def _pool(layer: Any, reach: _Reach) -> _Reach:
+def _pool(layer: Any, reach: _Reach) -> _Reach | None:
     return _window(layer, reach, layer.pool_size, (1, 1))
 
 
-def _window(layer: Any, reach: _Reach, size: tuple[int, ...], dilation: tuple[int, ...]) -> _Reach:
+def _window(
+    layer: Any, reach: _Reach, size: tuple[int, ...], dilation: tuple[int, ...]
+) -> _Reach | None:
+    if len({*_two(layer.strides)}) > 1:
+        return None
     side = max((each - 1) * step + 1 for each, step in zip(size, _two(dilation), strict=True))
     stride = max(_two(layer.strides))
     # Sides divide by the stride, so that "same" adds what the window exceeds it by, first behind.
@@ -136,18 +140,23 @@ def _window(layer: Any, reach: _Reach, size: tuple[int, ...], dilation: tuple[in
 
 def _transposed(layer: Any, reach: _Reach) -> _Reach | None:
     side, stride = max(_two(layer.kernel_size)), max(_two(layer.strides))
-    if layer.padding != "same" or layer.output_padding is not None:
+    usual = {*_two(layer.dilation_rate)} == {1} and len({*_two(layer.strides)}) == 1
+    if not usual or layer.padding != "same" or layer.output_padding is not None:
         return None
     before = max(side - stride, 0) // 2
     share = Fraction(1, stride)
     return reach.looking((side - 1 - before) * share, before * share).apart(share)
 
 
-def _enlarged(layer: Any, reach: _Reach) -> _Reach:
-    factor = max(_two(layer.size))
+def _enlarged(layer: Any, reach: _Reach) -> _Reach | None:
+    if len({*_two(layer.size)}) > 1:
+        return None
+    factor = _two(layer.size)[0]
     if layer.interpolation != "nearest":
         side = _KERNELS.get(layer.interpolation, max(_KERNELS.values()))
-        return reach.looking(side, side).apart(Fraction(1, factor))
+        # Between the centres of what is enlarged: half a pixel further on.
+        half, share = Fraction(1, 2), Fraction(1, factor)
+        return reach.looking(side + half - share, side - half).apart(share)
     return reach.looking(1 - Fraction(1, factor), 0).apart(Fraction(1, factor))
 
 

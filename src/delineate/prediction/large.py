@@ -5,28 +5,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
 from typing import Any, TypeVar
 
 import numpy as np
 
+from delineate.background import Background
 from delineate.bundle import Card
 from delineate.data.pipeline import adapt_channels, require_channels
-from delineate.data.proposing.pixel_size import PixelSize
 from delineate.errors import DataError, UsageError
-from delineate.files import write_whole
-from delineate.imaging import write_png
 from delineate.normalisation import Correction, correction_of_bands
-from delineate.overlays import colourise, overlay
-from delineate.prediction.outputs import Wanted, pixel_size_of, shares_of
+from delineate.prediction.large_outputs import finished, target_of, write_outputs
+from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor, cleaning_of, require_dtype
 from delineate.prediction.prepare import to_mask, two_classes
 from delineate.prediction.rasters.clean import steps
-from delineate.prediction.rasters.mask_file import TILE, write_tiff
-from delineate.prediction.rasters.raster import ZARR, Raster, Size, open_raster
+from delineate.prediction.rasters.raster import Raster, bands_of, identity_of, open_raster
 from delineate.prediction.rasters.seams import Seams
 from delineate.prediction.rasters.work import WorkFile
 from delineate.prediction.tiling import Span, spans
@@ -37,8 +34,6 @@ Result = TypeVar("Result")
 
 # Tiles that are read ahead, and blocks that wait to be written.
 AHEAD = 2
-# Pixels that are worked on at a time when the tiles are done, and the longest side of a preview.
-BAND, PREVIEW = 1 << 23, 2048
 
 
 def predict_large(
@@ -52,7 +47,7 @@ def predict_large(
 
     Beside ``stem`` it writes the mask as a tiled TIFF (an OME-Zarr image where the image is one), a
     small picture of it and a summary. What has been predicted outlives an interruption: the same
-    call goes on where it was.
+    call goes on where it was, and does nothing where all is done.
 
     Args:
         predictor: An open bundle.
@@ -64,24 +59,28 @@ def predict_large(
     Raises:
         ImageError: The image cannot be read in parts.
         DataError: It does not fit the bundle, or the bundle cannot predict parts of images.
-        UsageError: The mask would replace the image.
+        UsageError: The mask would replace the image, or a folder that is none of delineate's.
         OSError: Something cannot be written.
     """
     card = predictor.card
     _require_parts(card, path, wanted)
-    target = stem.with_name(f"{stem.name}{path.suffix.lower()}")
+    target = target_of(path, stem)
     if target.resolve() == path.resolve():
         raise UsageError(
             f"The prediction of {path} would replace it.", hint="Name another folder to write to."
         )
+    key = _key(predictor, path, wanted)
+    done = finished(target, key)
+    if done is not None:
+        return done
     raster = open_raster(path)
     try:
         require_dtype(raster.dtype, card, str(path))
         require_channels(raster.channels, card.channels, str(path))
-        with _opened_work(predictor, raster, path, stem) as work:
+        with _opened_work(raster, stem, key) as work:
             _predict_tiles(predictor, raster, work, progress)
             _clean(work, card)
-            return _write(predictor, raster, work, path, target, wanted)
+            return write_outputs(path, target, raster, work, card, wanted, key=key)
     finally:
         raster.close()
 
@@ -103,17 +102,17 @@ def _require_parts(card: Card, path: Path, wanted: Wanted) -> None:
         )
 
 
-@contextmanager
-def _opened_work(
-    predictor: Predictor, raster: Raster, path: Path, stem: Path
-) -> Iterator[WorkFile]:
-    """Yield the mask in the making; it goes when all is done, and stays when that fails."""
-    file = path if path.is_file() else path / ".zattrs"
-    said = file.stat() if file.is_file() else path.stat()
-    known = (str(path.resolve()), said.st_size, said.st_mtime_ns, raster.size)
+def _key(predictor: Predictor, path: Path, wanted: Wanted) -> str:
+    """Return what tells one prediction from another: of which image, by what, and how."""
     card = predictor.card.model_dump_json(include={"files", "post", "tile", "normalisation"})
     engines = [type(runtime).__name__ for runtime in predictor.runtimes]
-    key = sha256(json.dumps([known, card, engines]).encode()).hexdigest()
+    said = [identity_of(path), card, engines, asdict(wanted)]
+    return sha256(json.dumps(said, default=str).encode()).hexdigest()
+
+
+@contextmanager
+def _opened_work(raster: Raster, stem: Path, key: str) -> Iterator[WorkFile]:
+    """Yield the mask in the making; it goes when all is done, and stays when that fails."""
     work = WorkFile.open(stem.with_name(f".{stem.name}.part"), raster.size, key)
     try:
         yield work
@@ -140,16 +139,27 @@ def _predict_tiles(
     correct = _correction(predictor.card, raster)
     read = partial(_read, raster=raster, correct=correct, channels=predictor.card.channels)
     seams = Seams(raster.size[1])
-    with _Writer() as writer:
+    with _writing() as background:
         for number, ((rows, columns), tile) in enumerate(_ahead(read, places), 1):
             block = seams.settle(predictor.raw_normalised(tile), rows, columns)
             if rows.settled.stop > work.rows:
                 mask = _decided(block, predictor.card)
-                writer.do(work.put, rows.first, columns.first, mask)
+                background.do(partial(work.put, rows.first, columns.first, mask))
                 if columns is across[-1]:
-                    writer.do(work.finish, rows.settled.stop)
+                    background.do(partial(work.finish, rows.settled.stop))
             if progress:
                 progress(begun * len(across) + number, len(down) * len(across))
+
+
+@contextmanager
+def _writing() -> Iterator[Background]:
+    """Yield what writes beside the predictions; in the end all of it is written."""
+    background = Background(AHEAD)
+    try:
+        yield background
+        background.wait()
+    finally:
+        background.close()
 
 
 def _read(
@@ -163,7 +173,7 @@ def _correction(card: Card, raster: Raster) -> Correction:
     """Return what the whole image's values ask for; it is read once more where they do."""
     bands = (
         adapt_channels(raster.read(slice(*rows), slice(0, raster.size[1])), card.channels, "")
-        for rows in _bands(raster.size, card.channels)
+        for rows in bands_of(raster.size, card.channels, whole=raster.rows)
     )
     return correction_of_bands(
         bands, card.normalisation, size=raster.size, channels=card.channels, dtype=raster.dtype
@@ -176,93 +186,9 @@ def _decided(raw: np.ndarray, card: Card) -> np.ndarray:
 
 
 def _clean(work: WorkFile, card: Card) -> None:
-    """Do to the whole mask what the bundle's settings ask for."""
-    for step in steps(**cleaning_of(card.post)):
-        rows = 0
-        for band in step(lambda: _mask_bands(work)):
-            work.put(rows, 0, band)
-            rows += len(band)
-
-
-def _write(
-    predictor: Predictor,
-    raster: Raster,
-    work: WorkFile,
-    path: Path,
-    target: Path,
-    wanted: Wanted,
-) -> dict[str, Any]:
-    card, stem = predictor.card, target.with_suffix("")
-    pixel_size = pixel_size_of(path, card, wanted.pixel_size)
-    if wanted.pixel_size is None and raster.pixel_size is not None:
-        pixel_size = raster.pixel_size
-    counts = sum(
-        np.bincount(band.ravel(), minlength=len(card.classes)) for band in _mask_bands(work)
-    )
-    if path.suffix.lower() == ZARR:
-        _write_zarr(target, work, pixel_size)
-    else:
-        write_tiff(
-            target,
-            work.size,
-            _mask_bands(work, TILE),
-            colours=card.colours,
-            tags=raster.tags,
-            pixel_size=pixel_size,
-        )
-    preview = stem.with_name(f"{stem.name}_preview.png")
-    _write_preview(preview, work, raster if wanted.overlay else None, card)
-    summary = {
-        "image": str(path),
-        "mask": str(target),
-        "size": list(work.size),
-        "classes": shares_of(np.asarray(counts), card),
-        "preview": str(preview),
-    }
-    write_whole(stem.with_name(f"{stem.name}.json"), json.dumps(summary, indent=1) + "\n")
-    return summary
-
-
-def _write_zarr(target: Path, work: WorkFile, pixel_size: PixelSize | None) -> None:
-    from delineate.prediction.rasters.ome_zarr import CHUNK, write_zarr
-
-    fresh = target.with_name(f".{target.name}.new")
-    for folder in (fresh, target):
-        if folder.exists():
-            rmtree(folder)
-    write_zarr(fresh, work.size, _mask_bands(work, CHUNK), pixel_size)
-    fresh.rename(target)
-
-
-def _write_preview(path: Path, work: WorkFile, raster: Raster | None, card: Card) -> None:
-    """Write a picture of every so-maniest pixel: the classes' colours, or these on the image."""
-    step = -(-max(work.size) // PREVIEW)
-    ids, pixels, row = [], [], 0
-    for band in _mask_bands(work):
-        chosen = slice(-row % step, None, step)
-        ids.append(band[chosen, ::step])
-        if raster is not None:
-            whole = raster.read(slice(row, row + len(band)), slice(0, work.size[1]))
-            pixels.append(whole[chosen, ::step])
-        row += len(band)
-    mask = np.concatenate(ids)
-    shown = colourise(mask, card.colours)
-    if raster is not None:
-        shown = overlay(np.concatenate(pixels), mask, card.colours)
-    write_png(path, shown)
-
-
-def _mask_bands(work: WorkFile, rows: int | None = None) -> Iterator[np.ndarray]:
-    """Yield the mask from top to bottom, (rows, width) uint8."""
-    for part in _bands(work.size, 1, rows):
-        yield work.get(slice(*part), slice(0, work.size[1]))
-
-
-def _bands(size: Size, channels: int, rows: int | None = None) -> list[tuple[int, int]]:
-    """Return the (first, last) rows of bands of a bounded number of values."""
-    height, width = size
-    step = rows or max(1, BAND // (width * channels))
-    return [(first, min(first + step, height)) for first in range(0, height, step)]
+    """Do to the whole mask what the bundle's settings ask for, as far as it is not done."""
+    for step in steps(**cleaning_of(card.post))[work.stage :]:
+        work.rewrite(step(work.bands))
 
 
 def _ahead(
@@ -278,26 +204,3 @@ def _ahead(
                 yield first, future.result()
         for first, future in waiting:
             yield first, future.result()
-
-
-class _Writer:
-    """Does things one after the other beside what goes on; what fails is told by the next."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "writing")
-        self._waiting: deque[Future[None]] = deque()
-
-    def do(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Do it soon; wait where too much is to be done."""
-        self._waiting.append(self._pool.submit(function, *arguments))
-        while len(self._waiting) > AHEAD:
-            self._waiting.popleft().result()
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        failed = error[0] is not None
-        self._pool.shutdown(cancel_futures=failed)
-        for future in () if failed else self._waiting:
-            future.result()

@@ -152,6 +152,7 @@ class Predictor:
                 partial(preparation.predict, runtime=runtime),
                 ways=post.averaging,
                 scales=post.scales,
+                multiple=preparation.multiple(runtime),
             )
             for runtime in self.runtimes
         ]

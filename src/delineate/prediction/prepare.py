@@ -58,10 +58,16 @@ class Preparation:
         if self.fixed:
             return Tiling(self.size, ramp=min(self.overlap, min(self.size) // SHARED))
         step = int(np.lcm(self.stride, granularity))
-        side = max(step, self.tile // step * step)
+        # At least two steps: tiles that share one go on by the other.
+        side = max(2 * step, self.tile // step * step)
         if exact and self.field is not None and self.field <= side // SHARED:
             return Tiling((side, side), margin=self.field, ramp=0, step=step)
         return Tiling((side, side), ramp=min(self.overlap, side // SHARED), step=step)
+
+    def multiple(self, runtime: Runtime) -> int:
+        """Return what the sides of an image have to divide by where it is not resized."""
+        free = self.fit != "resize" and not self.fixed
+        return int(np.lcm(self.stride, runtime.granularity)) if free else 1
 
     def predict(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
         """Return the probabilities of one image at its own size.
@@ -96,8 +102,7 @@ class Preparation:
         if self.fixed:
             padding = Padding(size, self.size[0] - size[0], self.size[1] - size[1])
         else:
-            multiple = int(np.lcm(self.stride, runtime.granularity))
-            padding = pad_to_multiple(size, multiple)
+            padding = pad_to_multiple(size, self.multiple(runtime))
         cut: np.ndarray = padding.undo(_run_one(runtime, padding.apply(image)))
         return cut
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import keras
 
+from delineate.background import Background
 from delineate.bundle import recover
 from delineate.errors import RunError
 from delineate.recipe import Recipe, Training
 from delineate.runs import Run
 from delineate.training import checkpoint
-from delineate.training.background import Background
 from delineate.training.budget import Budget
 from delineate.training.callbacks import KeepBest, ReduceOnPlateau
 from delineate.training.parts import Parts

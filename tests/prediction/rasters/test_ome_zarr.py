@@ -1,5 +1,7 @@
 """OME-Zarr images read in parts, and masks written as such."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,61 @@ def test_a_mask_is_written_with_smaller_copies_that_hold_its_own_ids(tmp_path):
     for number, step in ((1, 2), (2, 4)):
         np.testing.assert_array_equal(np.asarray(group[str(number)]), mask[::step, ::step])
     assert "3" not in group
+
+
+def test_numbers_of_the_other_byte_order_are_read(tmp_path):
+    image = np.arange(900, dtype=np.uint16).reshape(30, 30) * 70
+    write_image(tmp_path / "a.zarr", image.astype(">u2"), "yx")
+    raster = open_raster(tmp_path / "a.zarr")
+    assert raster.dtype == np.uint16
+    np.testing.assert_array_equal(raster.read(slice(0, 30), slice(0, 30))[..., 0], image)
+
+
+def test_chunks_that_could_run_code_are_refused(tmp_path):
+    write_image(tmp_path / "a.zarr", np.zeros((9, 9), np.uint8), "yx")
+    described = tmp_path / "a.zarr" / "full" / ".zarray"
+    said = json.loads(described.read_text())
+    for change in ({"compressor": {"id": "pickle"}}, {"filters": [{"id": "pickle"}]}):
+        described.write_text(json.dumps(said | change))
+        with pytest.raises(ImageError, match="only 'pickle' decodes|damaged"):
+            open_raster(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"datasets": [{"path": "none"}]},
+        {"datasets": [{"path": "../a.zarr"}]},
+        {"datasets": [{"path": "full"}], "axes": [{"name": "x"}]},
+        {"datasets": [{"path": "full", "coordinateTransformations": [{"type": "scale"}]}]},
+        {"datasets": {"path": "full"}},
+        {"axes": 3},
+    ],
+)
+def test_damaged_metadata_are_an_error_with_a_hint(tmp_path, change):
+    write_image(tmp_path / "a.zarr", np.zeros((9, 9), np.uint8), "yx")
+    described = tmp_path / "a.zarr" / ".zattrs"
+    said = json.loads(described.read_text())
+    said["multiscales"][0].update(change)
+    described.write_text(json.dumps(said))
+    with pytest.raises(ImageError) as caught:
+        open_raster(tmp_path / "a.zarr")
+    assert caught.value.hint
+
+
+def test_damaged_chunks_are_an_error_with_a_hint(tmp_path):
+    write_image(tmp_path / "a.zarr", np.ones((9, 9), np.uint8), "yx")
+    for chunk in (tmp_path / "a.zarr" / "full").iterdir():
+        if not chunk.name.startswith("."):
+            chunk.write_bytes(b"nothing")
+    raster = open_raster(tmp_path / "a.zarr")
+    with pytest.raises(ImageError, match="damaged") as caught:
+        raster.read(slice(0, 9), slice(0, 9))
+    assert caught.value.hint
+
+
+def test_huge_chunks_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("delineate.prediction.rasters.ome_zarr._LARGEST", 100)
+    write_image(tmp_path / "a.zarr", np.zeros((20, 20), np.uint8), "yx")
+    with pytest.raises(ImageError, match="chunks of 16×16"):
+        open_raster(tmp_path / "a.zarr")

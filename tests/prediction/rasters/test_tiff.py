@@ -95,6 +95,7 @@ def test_white_as_zero_is_turned_round_and_alpha_left_out(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pixels(1)[..., 0], photometric="miniswhite")
     check_parts(tmp_path / "a.tif", 255 - pixels(1))
     four = pixels(4)
+    four[..., 3] = 255
     tifffile.imwrite(tmp_path / "b.tif", four, photometric="rgb", extrasamples=["unassalpha"])
     check_parts(tmp_path / "b.tif", four[..., :3])
 
@@ -148,9 +149,73 @@ def test_long_compressed_strips_are_refused_with_the_way_to_save_the_file(tmp_pa
     refused(tmp_path / "a.tif", "has strips of")
 
 
+def changed(path, tag, value):
+    """Change a tag of a file."""
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[tag].overwrite(value)
+
+
+def test_missing_strips_are_refused_before_anything_is_read(tmp_path):
+    for name, more in (("strips", {"rowsperstrip": 16}), ("tiles", {"tile": (32, 32)})):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, pixels(3), photometric="rgb", compression="zlib", **more)
+        kind = "StripOffsets" if name == "strips" else "TileOffsets"
+        with tifffile.TiffFile(path) as file:
+            offsets = file.pages[0].tags[kind].value
+        changed(path, kind, offsets[:3])
+        with pytest.raises(ImageError, match="damaged"):
+            open_raster(path)
+
+
+def test_strips_that_are_longer_than_their_rows_are_not_read_as_one(tmp_path):
+    image, path = pixels(1), tmp_path / "a.tif"
+    tifffile.imwrite(path, image[..., 0], rowsperstrip=50)
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        rows = [image[first : first + 50].tobytes() for first in (0, 50, 100)]
+    # Each strip is followed by some bytes that are counted as its own.
+    begin = path.stat().st_size
+    padded = b"".join(row + b"12345678" for row in rows)
+    path.write_bytes(path.read_bytes() + padded)
+    length = len(rows[0]) + 8
+    changed(path, "StripOffsets", tuple(begin + number * length for number in range(3)))
+    changed(path, "StripByteCounts", (length, length, length))
+    assert page.rowsperstrip == 50
+    check_parts(path, image)
+
+
+def test_packed_bits_and_bits_turned_round_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels(1, np.uint16)[..., 0], rowsperstrip=16)
+    changed(path, "BitsPerSample", 12)
+    refused(path, "12 bits")
+    tifffile.imwrite(path, pixels(1)[..., 0], extratags=[(266, "H", 1, 2, True)])
+    refused(path, "FillOrder")
+
+
+def test_transparent_pixels_are_refused(tmp_path):
+    image = pixels(4)
+    image[..., 3] = 255
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", extrasamples=["unassalpha"])
+    check_parts(tmp_path / "a.tif", image[..., :3])
+    image[3, 5, 3] = 254
+    tifffile.imwrite(tmp_path / "b.tif", image, photometric="rgb", extrasamples=["unassalpha"])
+    refused(tmp_path / "b.tif", "transparent")
+
+
+def test_files_that_are_only_read_whole_are_not_read_in_parts_while_they_fit(tmp_path, monkeypatch):
+    monkeypatch.setattr("delineate.prediction.rasters.raster.LARGE", 30_000)
+    Image.fromarray(pixels(3)).convert("CMYK").save(tmp_path / "a.tif")
+    assert not is_large(tmp_path / "a.tif")
+    monkeypatch.setattr("delineate.prediction.rasters.raster.MAX_PIXELS", 30_400)
+    assert is_large(tmp_path / "a.tif")
+
+
 def test_only_large_files_and_folders_of_zarr_are_read_in_parts(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", pixels(1)[..., 0])
     (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "a.ome.zarr").mkdir()
+    (tmp_path / "a.ome.zarr" / ".zattrs").write_text('{"multiscales": [{}]}')
     assert not is_large(tmp_path / "a.tif")
     monkeypatch.setattr("delineate.prediction.rasters.raster.LARGE", 30_000)
     assert is_large(tmp_path / "a.tif")

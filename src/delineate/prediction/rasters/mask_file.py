@@ -14,6 +14,7 @@ from delineate.prediction.rasters.raster import Size, Tags
 TILE = 512
 # Above so many bytes of pixels a file might not fit 32-bit offsets, although it is compressed.
 _BIG = 1 << 31
+_WAITING = 1 << 24
 _MICROMETRES = 10_000  # of a centimetre
 
 
@@ -55,6 +56,8 @@ def write_tiff(
             photometric="palette",
             colormap=table,
             compression="zlib",
+            # Of tiles that wait for a thread: tifffile's own takes half a GiB.
+            buffersize=_WAITING,
             bigtiff=size[0] * size[1] > _BIG,
             extratags=[(*tag, True) for tag in tags],
             metadata=None,

@@ -4,6 +4,7 @@ Moore et al., "OME-Zarr: a cloud-optimized bioimaging file format with internati
 support", Histochemistry and Cell Biology 2023; https://ngff.openmicroscopy.org.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,24 @@ from typing import Any
 import numpy as np
 
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.errors import MissingExtraError
+from delineate.errors import ImageError, MissingExtraError
 from delineate.prediction.rasters.raster import Size, Tags, refuse
 
 # Side of the chunks that are written, and of the smallest copy, in pixels.
 CHUNK, SMALLEST = 512, 512
+# Bytes of the largest chunk that is read.
+_LARGEST = 256 << 20
+# What chunks may be decoded by: what only turns numbers into others. Some that zarr knows do more.
+_DECODERS = frozenset(
+    {
+        *("blosc", "bz2", "bytes", "crc32c", "delta", "gzip", "lz4", "sharding_indexed"),
+        *("shuffle", "transpose", "zlib", "zstd"),
+    }
+)
+# What damaged metadata and chunks make zarr raise.
+_ERRORS = (LookupError, ValueError, TypeError, AttributeError, OSError, RuntimeError)
+# Where it stands that a mask is one of delineate's.
+_OWN = "delineate"
 _UNITS = {"micrometer": 1.0, "nanometer": 0.001, "millimeter": 1000.0}
 
 
@@ -29,6 +43,7 @@ class ZarrRaster:
     channels: int
     dtype: np.dtype[Any]
     pixel_size: PixelSize | None
+    rows: int
     _array: Any
     _axes: str
     tags: Tags = ()
@@ -43,33 +58,61 @@ class ZarrRaster:
             MissingExtraError: zarr is not installed.
         """
         image = _described(path)
-        axes = "".join(axis["name"] for axis in image["axes"])
-        array = _open(path)[image["datasets"][0]["path"]]
-        sides = dict(zip(axes, array.shape, strict=True))
+        try:
+            axes = "".join(axis["name"] for axis in image["axes"])
+            array = _open(path)[image["datasets"][0]["path"]]
+            sides = dict(zip(axes, array.shape, strict=True))
+            dtype = np.dtype(array.dtype).newbyteorder("=")
+            chunk = tuple(map(int, array.chunks))
+            pixel_size, decoders = _pixel_size(image), _decoders(array.metadata.to_dict())
+        except _ERRORS as error:
+            raise _damaged(path, error) from error
         others = {name: side for name, side in sides.items() if name not in "cyx" and side > 1}
         if others:
             told = ", ".join(f"{side} along {name}" for name, side in others.items())
             raise refuse(path, f"holds several pictures ({told})", "Save each as an image.")
-        if str(array.dtype) not in ("uint8", "uint16") or not {"y", "x"} <= set(axes):
+        if str(dtype) not in ("uint8", "uint16") or not {"y", "x"} <= set(axes):
             raise refuse(
                 path,
-                f"holds values of type {array.dtype} along the axes {axes}",
+                f"holds values of type {dtype} along the axes {axes}",
                 "Save whole numbers of 8 or 16 bits (uint8, uint16), as the training images have.",
             )
-        size = sides["y"], sides["x"]
-        return cls(path, size, sides.get("c", 1), array.dtype, _pixel_size(image), array, axes)
+        if decoders - _DECODERS:
+            named = ", ".join(sorted(decoders - _DECODERS))
+            raise refuse(path, f"has chunks that only '{named}' decodes", "Save it with blosc.")
+        if math.prod(chunk) * dtype.itemsize > _LARGEST:
+            stored = "×".join(map(str, chunk))
+            raise refuse(path, f"has chunks of {stored}", "Save it in chunks of 1024×1024.")
+        size, rows = (sides["y"], sides["x"]), chunk[axes.index("y")]
+        return cls(path, size, sides.get("c", 1), dtype, pixel_size, rows, array, axes)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return a part: (height, width, channels)."""
+        """Return a part: (height, width, channels).
+
+        Raises:
+            ImageError: A chunk is damaged.
+        """
         wanted = {"y": rows, "x": columns, "c": slice(None)}
-        found = np.asarray(self._array[tuple(wanted.get(name, 0) for name in self._axes)])
+        try:
+            found = np.asarray(self._array[tuple(wanted.get(name, 0) for name in self._axes)])
+        except _ERRORS as error:
+            raise _damaged(self.path, error) from error
         kept = [name for name in self._axes if name in wanted]
         if "c" not in kept:
             found, kept = found[..., np.newaxis], [*kept, "c"]
-        return np.ascontiguousarray(found.transpose([kept.index(name) for name in "yxc"]))
+        turned = found.transpose([kept.index(name) for name in "yxc"])
+        return np.ascontiguousarray(turned, self.dtype)
 
     def close(self) -> None:
         """Do nothing: parts are opened as they are read."""
+
+
+def is_mask(path: Path) -> bool:
+    """Return whether a folder is a mask that :func:`write_zarr` has written."""
+    try:
+        return _OWN in dict(_zarr().open_group(path, mode="r").attrs)
+    except _ERRORS:
+        return False
 
 
 def write_zarr(
@@ -105,6 +148,7 @@ def write_zarr(
             last = min(first + part.shape[0], array.shape[0])
             array[first:last] = part[: last - first]
         row += band.shape[0]
+    group.attrs[_OWN] = "mask"
     group.attrs["multiscales"] = [_metadata(path.stem, len(sizes), pixel_size)]
 
 
@@ -140,11 +184,34 @@ def _described(path: Path) -> Mapping[str, Any]:
         found = attributes.get("ome", attributes)["multiscales"][0]
         if not found["datasets"] or not all("name" in axis for axis in found["axes"]):
             raise ValueError("it has no axes, or no arrays")
-    except (LookupError, ValueError, TypeError, OSError) as error:
+        return dict(found)
+    except _ERRORS as error:
         raise refuse(
-            path, "is no OME-Zarr image of version 0.4 or 0.5", "Name the folder of an image."
+            path,
+            "is no OME-Zarr image of version 0.4 or 0.5",
+            "Name the folder of an image, which may lie in this one: x.zarr/0.",
         ) from error
-    return dict(found)
+
+
+def _decoders(described: Any) -> set[str]:
+    """Return the names of all that is needed to decode the chunks of an array.
+
+    Args:
+        described: Its metadata, or a part of it.
+    """
+    if isinstance(described, list | tuple):
+        return set().union(*map(_decoders, described)) if described else set()
+    if not isinstance(described, dict):
+        return set()
+    said = (str(described[key]) for key in ("id", "name") if key in described)
+    named = {name.removeprefix("numcodecs.") for name in said}
+    nested = [described.get(key) for key in ("compressor", "filters", "codecs", "index_codecs")]
+    return named | _decoders(nested) | _decoders(described.get("configuration"))
+
+
+def _damaged(path: Path, error: Exception) -> ImageError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return refuse(path, f"is damaged: {reason}", "Copy or export it again.")
 
 
 def _pixel_size(image: Mapping[str, Any]) -> PixelSize | None:
@@ -162,12 +229,7 @@ def _pixel_size(image: Mapping[str, Any]) -> PixelSize | None:
 
 def _open(path: Path) -> Any:
     zarr = _zarr()
-    try:
-        return zarr.open_group(path, mode="r")
-    except (OSError, ValueError, KeyError) as error:
-        raise refuse(
-            path, "is no OME-Zarr image of version 0.4 or 0.5", "Name the folder of an image."
-        ) from error
+    return zarr.open_group(path, mode="r")
 
 
 def _zarr() -> Any:

@@ -13,6 +13,7 @@ import tifffile
 from delineate.data.proposing.pixel_size import PixelSize, read_pixel_size
 from delineate.decoding.segments import PARTS, decoded
 from delineate.decoding.stored import DECODER_ERRORS, ORIENTATION, quiet, several
+from delineate.decoding.tiff import check_parts
 from delineate.prediction.rasters.raster import Size, Tags, refuse
 
 # Photometric interpretations of pixels that are values and no indices, and their channels.
@@ -25,9 +26,10 @@ _ALPHA = (1, 2)  # of the tag ExtraSamples: associated, unassociated
 
 # Bytes of decoded strips and tiles that are kept, since the next part mostly needs them again, and
 # those of one above which a file's strips are too long.
-_KEPT, _LONGEST = 192 << 20, 256 << 20
-# Bytes of a few rows that are read together where rows can be read alone.
-_THIN = 1 << 20
+_KEPT, _LONGEST = 192 << 20, 96 << 20
+# Strips are as wide as the image: those that a row of parts of so many rows meets are kept, as long
+# as they have no more bytes than this.
+_PART, _MOST = 1536, 512 << 20
 
 _TILED = "Save it in tiles: 'tiffcp -t -w 512 -l 512 -c zip FILE COPY' does."
 
@@ -43,7 +45,7 @@ class _Grid:
         planes: How many pictures of one channel lie one after the other; 1: channels lie together.
         samples: Channels of each plane.
         tiled: Whether in tiles, all of which are whole.
-        alone: Whether rows stand in the file as they are, so that any few can be read alone.
+        alone: Whether rows stand in the file as they are, so that any part of them can be read.
     """
 
     size: Size
@@ -92,9 +94,15 @@ class TiffRaster:
     _tiff: Any
     _file: BinaryIO
     _grid: _Grid
+    _most: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kept: "OrderedDict[int, np.ndarray]" = field(default_factory=OrderedDict)
     _bytes: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many are stored together."""
+        return 1 if self._grid.alone else self._grid.rows
 
     @classmethod
     def open(cls, path: Path) -> "TiffRaster":
@@ -113,6 +121,9 @@ class TiffRaster:
                 page = tiff.pages[0]
                 _require_single(tiff, path)
                 _require_readable(page, path)
+                check_parts(page, file)
+                grid, pixel_size, tags = _grid_of(page), read_pixel_size(path), _geographic(page)
+                most = _bytes_to_keep(page, grid, path)
         except DECODER_ERRORS as error:
             file.close()
             raise refuse(path, f"is damaged: {error}", "Copy or export it again.") from error
@@ -120,9 +131,7 @@ class TiffRaster:
             file.close()
             raise
         channels = page.samplesperpixel - (1 if _alpha(page) is not None else 0)
-        grid, pixel_size = _grid_of(page), read_pixel_size(path)
-        tags = _geographic(page)
-        return cls(path, grid.size, channels, page.dtype, pixel_size, tags, tiff, file, grid)
+        return cls(path, grid.size, channels, page.dtype, pixel_size, tags, tiff, file, grid, most)
 
     @property
     def page(self) -> Any:
@@ -140,12 +149,14 @@ class TiffRaster:
         found = np.empty((*shape, grid.planes * grid.samples), page.dtype)
         for plane in range(grid.planes):
             channels = slice(plane * grid.samples, (plane + 1) * grid.samples)
+            if grid.alone:
+                found[..., channels] = self._rows(plane, rows, columns)
+                continue
             for number, row, column in grid.meeting(rows, columns):
                 segment = self._segment(plane * grid.count + number)
                 inside, outside = _overlap(segment.shape[:2], (row, column), rows, columns)
                 found[(*outside, channels)] = segment[inside]
-        alpha = _alpha(page)
-        found = found if alpha is None else np.delete(found, alpha, axis=2)
+        found = self._without_alpha(found)
         if page.photometric == _INVERTED:
             found = np.iinfo(found.dtype).max - found
         return found
@@ -171,20 +182,52 @@ class TiffRaster:
         self._keep(number, values)
         return values
 
+    def _rows(self, plane: int, rows: slice, columns: slice) -> np.ndarray:
+        """Return a part of a plane that stands in the file as it is."""
+        page, grid = self.page, self._grid
+        stored = page.dtype.newbyteorder(page.parent.byteorder)
+        pixel = grid.samples * stored.itemsize
+        begin = int(page.dataoffsets[plane * (len(page.dataoffsets) // grid.planes)])
+        wanted = (columns.stop - columns.start) * pixel
+        parts = []
+        with self._lock:
+            for row in range(rows.start, rows.stop):
+                place = begin + (row * grid.columns + columns.start) * pixel
+                parts.append(self._bytes_at(place, wanted, f"row {row}"))
+        values = np.frombuffer(b"".join(parts), stored).astype(page.dtype)
+        return values.reshape(len(parts), -1, grid.samples)
+
     def _data(self, number: int) -> bytes:
-        offset, count = _stored_at(self.page, self._grid, number)
-        self._file.seek(offset)
+        page = self.page
+        place, count = int(page.dataoffsets[number]), int(page.databytecounts[number])
+        return self._bytes_at(place, count, f"part {number}")
+
+    def _bytes_at(self, place: int, count: int, what: str) -> bytes:
+        self._file.seek(place)
         data = self._file.read(count)
         if not count or len(data) < count:
-            raise refuse(self.path, f"ends within part {number}", "Copy or export it again.")
+            raise refuse(self.path, f"ends within {what}", "Copy or export it again.")
         return data
+
+    def _without_alpha(self, found: np.ndarray) -> np.ndarray:
+        """Return the values without the channel that is called alpha, which may hide nothing."""
+        alpha = _alpha(self.page)
+        if alpha is None:
+            return found
+        if found[..., alpha].min(initial=np.iinfo(found.dtype).max) < np.iinfo(found.dtype).max:
+            raise refuse(
+                self.path,
+                "has transparent pixels",
+                "Save it without transparency, as the training images are.",
+            )
+        return np.delete(found, alpha, axis=2)
 
     def _keep(self, number: int, values: np.ndarray) -> None:
         with self._lock:
             if number not in self._kept:
                 self._kept[number] = values
                 self._bytes += values.nbytes
-            while self._bytes > _KEPT and len(self._kept) > 1:
+            while self._bytes > self._most and len(self._kept) > 1:
                 _, oldest = self._kept.popitem(last=False)
                 self._bytes -= oldest.nbytes
 
@@ -205,6 +248,14 @@ def _require_readable(page: Any, path: Path) -> None:
             f"holds values of type {page.dtype or f'{page.bitspersample} bits'}",
             "Save whole numbers of 8 or 16 bits (uint8, uint16), as the training images have.",
         )
+    if page.bitspersample != 8 * page.dtype.itemsize:
+        raise refuse(
+            path,
+            f"packs values into {page.bitspersample} bits",
+            "Save them in 8 or in 16 bits, as the training images have.",
+        )
+    if page.fillorder != 1:
+        raise refuse(path, "has the bits of each byte turned round (FillOrder)", _TILED)
     if (
         not colours
         or page.samplesperpixel < colours
@@ -225,13 +276,29 @@ def _require_readable(page: Any, path: Path) -> None:
         raise refuse(path, f"has strips of {segment / 2**20:.0f} MiB", _TILED)
 
 
+def _bytes_to_keep(page: Any, grid: _Grid, path: Path) -> int:
+    """Return how many bytes of decoded strips are kept, so that none is decoded again and again."""
+    if grid.alone or grid.tiled:
+        return _KEPT
+    rows = min(grid.size[0], _PART + 2 * grid.rows)
+    wanted = rows * grid.columns * grid.samples * grid.planes * page.dtype.itemsize
+    if wanted > _MOST:
+        raise refuse(path, f"has strips of {grid.columns} pixels, as wide as the image", _TILED)
+    return max(_KEPT, wanted)
+
+
 def _geographic(page: Any) -> Tags:
     found = [page.tags.get(number) for number in _GEOGRAPHIC]
     return tuple(
-        (int(tag.code), int(tag.dtype), int(tag.count), tag.value)
+        (int(tag.code), int(tag.dtype), int(tag.count), _as_stored(tag.value))
         for tag in found
         if tag is not None
     )
+
+
+def _as_stored(value: Any) -> Any:
+    # tifffile reads other letters than those of ASCII, and writes none.
+    return value.encode("ascii", "replace").decode() if isinstance(value, str) else value
 
 
 def _alpha(page: Any) -> int | None:
@@ -251,32 +318,19 @@ def _grid_of(page: Any) -> _Grid:
     grid = _Grid(size, rows, size[1], planes, samples, tiled=False)
     if not _lies_in_one(page, grid):
         return grid
-    # Strips may be as long as the image.
-    few = max(1, min(size[0], _THIN // _bytes_of_row(page, grid)))
-    return replace(grid, rows=few, alone=True)
+    return replace(grid, alone=True)
 
 
 def _lies_in_one(page: Any, grid: _Grid) -> bool:
     """Return whether the rows of each plane stand in the file as they are, one after the other."""
     if page.compression != _UNCOMPRESSED or page.predictor != 1:
         return False
-    strips = np.asarray(page.dataoffsets).reshape(grid.planes, -1)
-    counts = np.asarray(page.databytecounts).reshape(grid.planes, -1)
-    return bool(np.all(strips[:, 1:] == strips[:, :-1] + counts[:, :-1]))
-
-
-def _bytes_of_row(page: Any, grid: _Grid) -> int:
-    return int(grid.columns * grid.samples * page.dtype.itemsize)
-
-
-def _stored_at(page: Any, grid: _Grid, number: int) -> tuple[int, int]:
-    """Return where in the file a tile or strip begins, and how many bytes it has."""
-    if not grid.alone:
-        return int(page.dataoffsets[number]), int(page.databytecounts[number])
-    plane, place = divmod(number, grid.count)
-    begin = int(page.dataoffsets[plane * (len(page.dataoffsets) // grid.planes)])
-    row = _bytes_of_row(page, grid)
-    return begin + place * grid.rows * row, grid.shape_of(number)[0] * row
+    strips = np.asarray(page.dataoffsets, np.int64).reshape(grid.planes, -1)
+    counts = np.asarray(page.databytecounts, np.int64).reshape(grid.planes, -1)
+    row = grid.columns * grid.samples * page.dtype.itemsize
+    rows = [grid.shape_of(number)[0] for number in range(grid.count)]
+    filled = counts.shape[1] == grid.count and np.all(counts == np.array(rows) * row)
+    return bool(filled and np.all(strips[:, 1:] == strips[:, :-1] + counts[:, :-1]))
 
 
 def _overlap(
