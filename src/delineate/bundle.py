@@ -58,13 +58,14 @@ class Export(Plain):
 
     Attributes:
         format: In the table of formats.
-        precision: In which arithmetic it runs.
+        precision: In which it was asked for.
         engine: The engine's name and version.
         images: On so many validation images it was compared with the Keras model.
         largest_difference: Of any probability.
         changed: Share of the pixels that have another class.
         mean_iou: Of those images, by "before" and "after"; None without any truth.
-        seconds: Of a prediction of one image, the median, by "before" and "after".
+        seconds: Of a prediction of one image, the median, by "before" (as the run predicts without
+            it) and "after".
         source: Tells the weights that it is of from others.
     """
 

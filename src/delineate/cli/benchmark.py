@@ -36,9 +36,11 @@ def benchmark(
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    if "problem" in row:
+        return {"format": row["format"], "mean_iou": row["problem"]}
     latency = row["latency_ms"]
     return {
-        "format": row["format"],
+        "format": f"{row['format']} (stale)" if row["stale"] else row["format"],
         "precision": row["precision"],
         "ms p50": latency["p50"],
         "ms p99": latency["p99"],

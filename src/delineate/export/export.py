@@ -64,9 +64,9 @@ def export(
     choose_backend()
     source = Bundle.open(folder)
     _require_keras(source)
-    target = Path(to) if to is not None else _usual_place(folder, format, precision)
+    target = _usual_place(folder, format, precision) if to is None else _free(Path(to))
     networks = [_in_float32(source, each) for each in source.card.members]
-    before = Predictor(source.card, networks)
+    before, usual = Predictor(source.card, networks), Predictor.open(source.folder, runtime="keras")
     images, windows = _images(dataset, folder, source.card, precision)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
@@ -93,7 +93,8 @@ def export(
             }
         )
         after = Predictor(card, [find("runtimes", format).open(place / file) for file in files])
-        found = compare(before, after, images, said=(format, precision, chosen.engine_version()))
+        said = (format, precision, chosen.engine_version())
+        found = compare(before, after, images, usual=usual, said=said)
         require_near(found, TOLERANCES[precision])
         found = found.model_copy(update={"source": source_of(source.card)})
         del after
@@ -124,6 +125,21 @@ def _require_keras(source: Bundle) -> None:
             f"{source.folder} is an export already ({', '.join(sorted(others))}).",
             hint="Export the run, or the bundle with the Keras model.",
         )
+
+
+def _free(target: Path) -> Path:
+    """Return a folder that is not there yet, is empty, or holds another export."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return target
+    try:
+        if Bundle.open(target).folder == target and Bundle.open(target).card.export is not None:
+            return target
+    except BundleError:
+        pass
+    raise UsageError(
+        f"{target} holds something else than an export, which would be lost.",
+        hint="Name a new folder with --to.",
+    )
 
 
 def _usual_place(folder: Path, name: str, precision: str) -> Path:

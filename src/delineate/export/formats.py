@@ -1,7 +1,9 @@
 """The formats of exports: what writes each, by TensorFlow, and in which arithmetic it can run."""
 
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +20,6 @@ Samples = Sequence[np.ndarray]
 
 Write = Callable[[keras.Model, Path, str, Samples], None]
 
-# Nodes of both ends are the most delicate; they are left out of a second try at int8.
-_ENDS = ("logits", "probabilities")
-
 
 @dataclass(frozen=True)
 class Format:
@@ -30,7 +29,8 @@ class Format:
         write: Writes a model that computes in float32 to such a file.
         file: The model's file, below the bundle's folder; ``{precision}`` stands for that.
         engine: The package that runs it.
-        precisions: In which arithmetic it can run.
+        precisions: In which precisions it can be written; of float16 most engines take the
+            weights only.
     """
 
     write: Write
@@ -71,14 +71,26 @@ def openvino(model: keras.Model, path: Path, precision: str, samples: Samples) -
 def _quantized(model: Any, samples: Samples) -> Any:
     hide_telemetry()
     nncf = needed("nncf", extra="openvino", of="int8 exports")
-    nncf.set_log_level("ERROR")
-    return nncf.quantize(
-        model,
-        nncf.Dataset(list(samples)),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(samples),
-        fast_bias_correction=True,
-    )
+    with _quiet("nncf"):
+        return nncf.quantize(
+            model,
+            nncf.Dataset(list(samples)),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(samples),
+            fast_bias_correction=True,
+        )
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Let a package tell errors only. NNCF's own way would silence others' handlers, too."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
@@ -99,6 +111,8 @@ def _quantize_onnx(path: Path, samples: Samples) -> None:
     quantization = needed("onnxruntime.quantization", extra="onnx", of="int8 exports")
     shapes = needed("onnxruntime.quantization.shape_inference", extra="onnx", of="int8 exports")
     runtime = needed("onnxruntime", extra="onnx", of="int8 exports")
+    # Some builds of it report their use.
+    runtime.disable_telemetry_events()
     name = runtime.InferenceSession(str(path)).get_inputs()[0].name
 
     prepared = path.with_name(f"prepared-{path.name}")

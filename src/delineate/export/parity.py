@@ -38,17 +38,21 @@ TOLERANCES = {
 """By precision. A single pixel may differ much in coarse arithmetic, but few may."""
 
 
-def compare(before: Predictor, after: Predictor, part: Dataset, *, said: Sequence[str]) -> Export:
+def compare(
+    before: Predictor, after: Predictor, part: Dataset, *, usual: Predictor, said: Sequence[str]
+) -> Export:
     """Return how far an export is from the Keras model.
 
     Args:
-        before: The bundle with its Keras models.
+        before: The bundle with its Keras models, in float32.
         after: The same with the export.
         part: The images to compare them on.
+        usual: The bundle as it predicts without the export, in its own precision: what is timed.
         said: Format, precision, and engine.
 
     Raises:
         DataError: An image does not fit the bundle.
+        BundleError: The export gives what is no number.
     """
     largest, changed, pixels = 0.0, 0, 0
     count = len(before.card.classes)
@@ -57,15 +61,16 @@ def compare(before: Predictor, after: Predictor, part: Dataset, *, said: Sequenc
     for sample in part:
         raws, masks = {}, {}
         for name, predictor in (("before", before), ("after", after)):
-            plain = without_averaging(predictor)
-            plain.predict(sample.image)
-            begun = time.perf_counter()
-            plain.predict(sample.image)
-            seconds[name].append(time.perf_counter() - begun)
+            seconds[name].append(_seconds(usual if name == "before" else after, sample.image))
             raws[name] = predictor.raw(predictor.accepted(sample.image))
             masks[name] = finish(raws[name], predictor.card).mask
             if sample.mask is not None:
                 tables[name] += confusion_table(sample.mask, masks[name], classes=count)
+        if not np.isfinite(raws["after"]).all():
+            raise BundleError(
+                f"The export to {said[0]} in {said[1]} gives probabilities that are no numbers.",
+                hint="Choose another precision; nothing has been kept.",
+            )
         largest = max(largest, float(np.abs(raws["before"] - raws["after"]).max()))
         changed += int((masks["before"] != masks["after"]).sum())
         pixels += masks["before"].size
@@ -79,6 +84,15 @@ def compare(before: Predictor, after: Predictor, part: Dataset, *, said: Sequenc
         mean_iou={name: summarise(table)["mean_iou"] for name, table in tables.items()},
         seconds={name: median(each) for name, each in seconds.items()},
     )
+
+
+def _seconds(predictor: Predictor, image: np.ndarray) -> float:
+    """Return the time of a prediction of one size, the second one."""
+    plain = without_averaging(predictor)
+    plain.predict(image)
+    begun = time.perf_counter()
+    plain.predict(image)
+    return time.perf_counter() - begun
 
 
 def without_averaging(predictor: Predictor) -> Predictor:

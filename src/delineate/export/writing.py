@@ -1,16 +1,17 @@
 """Models written in a format by TensorFlow, which writes those of images of any size."""
 
-import os
+import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from delineate.catalog import find
-from delineate.errors import MissingExtraError
+from delineate.errors import BundleError, DelineateError, MissingExtraError
+from delineate.export.child import Arrays, run_child, serve
 
 _WRITER = "tensorflow"
 
@@ -50,16 +51,13 @@ def write_model(
     if keras.backend.backend() == _WRITER:
         _write(source, target, format, precision, samples)
         return
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(_write_elsewhere, source, target, format, precision, samples).result()
+    said = {"source": str(source), "target": str(target), "name": format, "precision": precision}
+    run_child("delineate.export.writing", said, samples, backend=_WRITER)
 
 
-def _write_elsewhere(
-    source: Path, target: Path, name: str, precision: str, samples: Sequence[np.ndarray]
-) -> None:
-    # Before Keras is imported: this process has done nothing yet.
-    os.environ["KERAS_BACKEND"] = _WRITER
-    _write(source, target, name, precision, samples)
+def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
+    places = Path(said["source"]), Path(said["target"])
+    _write(*places, said["name"], said["precision"], list(arrays.values()))
 
 
 def _write(
@@ -70,4 +68,19 @@ def _write(
 
     model = in_float32(KerasRuntime.open(source).model)
     target.parent.mkdir(parents=True, exist_ok=True)
-    find("formats", name).write(model, target, precision, samples)
+    try:
+        # Converters show their progress where a program expects JSON.
+        with redirect_stdout(sys.stderr):
+            find("formats", name).write(model, target, precision, samples)
+    except (DelineateError, OSError):
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise BundleError(
+            f"The network cannot be written to {name} in {precision}: {reason}.",
+            hint="Another format or precision may do; nothing has been kept.",
+        ) from error
+
+
+if __name__ == "__main__":
+    serve(_write_elsewhere)

@@ -15,6 +15,12 @@ _MODULES = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
     "savedmodel": "tensorflow",
+    "tensorrt": "onnxruntime",
+}
+# What of a card decides what is predicted of an image, beside the model's files.
+_DECIDING = {
+    *("classes", "channels", "dtype", "normalisation", "fit", "size", "stride", "tile"),
+    *("receptive_field", "fixed_size", "output", "objects", "post", "pixel_size", "pixel_unit"),
 }
 
 
@@ -37,16 +43,15 @@ def fastest(folder: str | Path, *, runtime: str | None = None) -> Bundle:
     usable = [
         bundle
         for bundle in _exports(Run(Path(folder)))
-        if _is_of(bundle.card, best.card) and _is_installed(bundle.card)
+        if is_of(bundle.card, best.card) and _is_installed(bundle.card)
     ]
     if runtime is not None:
         usable = [each for each in usable if each.card.members[0].runtime == runtime]
     if not usable:
         _require_runtime(best, runtime)
         return best
-    found = min(usable, key=_seconds)
-    slower = found.card.export and _seconds(found) >= found.card.export.seconds["before"]
-    return best if slower and runtime is None else found
+    found = min(usable, key=_share)
+    return best if _share(found) >= 1 and runtime is None else found
 
 
 def _require_runtime(best: Bundle, runtime: str | None) -> None:
@@ -61,13 +66,20 @@ def _require_runtime(best: Bundle, runtime: str | None) -> None:
 
 
 def source_of(card: Card) -> str:
-    """Return what tells the weights of a bundle from others: a hash of its files' hashes."""
-    return sha256("".join(sorted(card.files.values())).encode()).hexdigest()
+    """Return what tells a bundle from others, and from itself with other weights or settings."""
+    settings = card.model_dump_json(include=_DECIDING)
+    return sha256("".join([*sorted(card.files.values()), settings]).encode()).hexdigest()
+
+
+def exports_of(run: Run) -> list[Path]:
+    """Return the folders of a run's exports, whole or not."""
+    folders = sorted(run.exports.glob("*")) if run.exports.is_dir() else []
+    return [each for each in folders if each.is_dir() and not each.name.startswith(".")]
 
 
 def _exports(run: Run) -> list[Bundle]:
     found = []
-    for folder in sorted(run.exports.glob("*")) if run.exports.is_dir() else []:
+    for folder in exports_of(run):
         try:
             found.append(Bundle.open(folder))
         except BundleError:
@@ -76,7 +88,13 @@ def _exports(run: Run) -> list[Bundle]:
     return found
 
 
-def _is_of(card: Card, best: Card) -> bool:
+def is_of(card: Card, best: Card) -> bool:
+    """Return whether an export is of a bundle as it is now.
+
+    Args:
+        card: Of the export.
+        best: Of the bundle.
+    """
     return card.export is not None and card.export.source == source_of(best)
 
 
@@ -85,5 +103,10 @@ def _is_installed(card: Card) -> bool:
     return module is not None and find_spec(module) is not None
 
 
-def _seconds(bundle: Bundle) -> float:
-    return bundle.card.export.seconds["after"] if bundle.card.export else float("inf")
+def _share(bundle: Bundle) -> float:
+    """Return which share of the time without the export a prediction takes with it.
+
+    Both were measured in turns: times of different days would not compare.
+    """
+    export = bundle.card.export
+    return export.seconds["after"] / export.seconds["before"] if export else float("inf")

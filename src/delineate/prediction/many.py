@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import DataError, DelineateError, MissingExtraError
+from delineate.errors import DataError, DelineateError, MissingExtraError, UsageError
 from delineate.imaging import read_image
 from delineate.prediction.inputs import find_inputs, refuse_table
 from delineate.prediction.large import predict_large
@@ -110,6 +110,8 @@ def predict_files(
     if table is not None and files:
         refuse_table(table, files, to)
         _refuse_one_name(files, table)
+    if watching.rate is not None:
+        _refuse_beside_sequence(live, files, table)
     predictor = Predictor.open(run, runtime=runtime)
     if watching.rate is not None:
         return Done([_predict_sequence(files, predictor, to, watching, progress)])
@@ -118,8 +120,12 @@ def predict_files(
         done = _predict_all(files, todo, progress)
     done.run_lengths = table
     for number, given in enumerate(live):
-        with open_live(given, seconds=watching.seconds) as source:
-            done.written.append(predict_video(predictor, source, to / f"live-{number}", watching))
+        try:
+            with open_live(given, seconds=watching.seconds) as source:
+                stem = to / f"live-{number}"
+                done.written.append(predict_video(predictor, source, stem, watching))
+        except (DataError, MissingExtraError) as error:
+            done.failures.append(error)
     if len(todo.unsure.items) > 1:
         write_review(to, todo.unsure.items)
         done.review = Run(to).review
@@ -183,6 +189,19 @@ def _predict_sequence(
     """Predict images as the frames of one video, and return its summary."""
     with open_sequence([path for path, _ in files], watching.rate or Fraction(25)) as source:
         return predict_video(predictor, source, to / "sequence", watching, progress)
+
+
+def _refuse_beside_sequence(
+    live: Sequence[str], files: Sequence[tuple[Path, Path]], table: Path | None
+) -> None:
+    """Refuse what cannot be a frame of the one video that images make, or be told of it."""
+    videos = [str(path) for path, _ in files if is_video(path)]
+    for given in [*live, *videos, *([] if table is None else [f"--rle {table}"])]:
+        raise UsageError(
+            f"With --rate all images are the frames of one video, beside which {given} has no "
+            "place.",
+            hint="Name images alone, or leave out --rate.",
+        )
 
 
 def _refuse_one_name(files: Sequence[tuple[Path, Path]], table: Path) -> None:

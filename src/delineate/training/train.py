@@ -25,7 +25,7 @@ from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
 from delineate.training.first_batch import draw_first_batch
 from delineate.training.folds import train_folds, whole_run
-from delineate.training.interrupt import StopRequest
+from delineate.interrupt import StopRequest
 from delineate.training.loop import run_epochs
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session

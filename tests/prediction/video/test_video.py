@@ -1,6 +1,8 @@
 """Videos: each frame predicted as the image that it is, and masks kept without loss."""
 
 import json
+import signal
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from delineate.errors import ImageError
+from delineate.errors import ImageError, UsageError
 from delineate.prediction.many import predict_files
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor
-from delineate.prediction.video.frames import Frame, Source, is_live, open_file, open_live
+from delineate.prediction.video import frames
+from delineate.prediction.video.frames import Frame, Source, _Newest, is_live, open_file
 from delineate.prediction.video.predicting import Watching, predict_video
 from delineate.prediction.video.writing import write_video
 
@@ -122,15 +125,29 @@ def test_smoothing_lets_earlier_frames_count(tmp_path, colour_bundle):
     np.testing.assert_array_equal(smooth[1], plain[0])
 
 
-def test_of_a_live_source_the_newest_frame_is_taken(tmp_path, colour_bundle, video):
-    """A file that is opened as a stream is decoded at once: all but the newest frame is dropped."""
+def test_of_a_live_source_the_newest_frame_is_taken(tmp_path, colour_bundle):
+    """Five frames come while one is worked on: the fifth of them is the next one."""
     predictor = Predictor.open(colour_bundle.folder)
-    with open_live(str(video)) as source:
-        assert source.live
-        newest = source.frames
-        next(newest)
-        rest = [frame.number for frame in newest]
-    assert rest == sorted(set(rest))
+    more, there = threading.Semaphore(0), threading.Semaphore(0)
+
+    def shown():
+        for number in range(7):
+            more.acquire(timeout=60)
+            yield Frame(number, number / 20, picture(number))
+            there.release()
+
+    newest = _Newest(shown(), "camera")
+    frames = newest.frames(None)
+    more.release()
+    assert next(frames).number == 0
+    for _ in range(5):
+        more.release()
+        there.acquire(timeout=60)
+    # Asked for the seventh, it has taken the sixth.
+    assert next(frames).number == 5
+    more.release()
+    assert [frame.number for frame in frames] == [6]
+    newest.stop()
     shown = iter([Frame(0, 0.0, picture(0)), Frame(7, 0.3, picture(1))])
     summary = predict_video(
         predictor,
@@ -141,19 +158,108 @@ def test_of_a_live_source_the_newest_frame_is_taken(tmp_path, colour_bundle, vid
     assert (summary["frames"], summary["dropped"]) == (2, 6)
 
 
-def test_a_live_source_may_be_ended_by_hand_and_a_file_may_not(tmp_path, colour_bundle):
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_a_live_source_may_be_ended_by_hand_and_a_file_may_not(tmp_path, colour_bundle, told):
     predictor = Predictor.open(colour_bundle.folder)
+
+    def until_told():
+        for number in range(100):
+            yield Frame(number, number / 20, picture(number % 8))
+            if number == 1:
+                # While the second one is written, at the latest.
+                signal.raise_signal(told)
 
     def until_interrupted():
         yield Frame(0, 0.0, picture(0))
         raise KeyboardInterrupt
 
-    source = Source("camera", Fraction(20), None, until_interrupted(), live=True)
-    assert predict_video(predictor, source, tmp_path / "a", Watching())["frames"] == 1
+    source = Source("camera", Fraction(20), None, until_told(), live=True)
+    summary = predict_video(predictor, source, tmp_path / "a", Watching())
+    assert summary["frames"] == len(frames_of(summary["mask"])) == 3
     source = Source("file", Fraction(20), None, until_interrupted())
     with pytest.raises(KeyboardInterrupt):
         predict_video(predictor, source, tmp_path / "b", Watching())
     assert not list(tmp_path.glob("b*"))
+
+
+def test_what_a_live_source_has_shown_outlives_its_failure(tmp_path, colour_bundle):
+    predictor = Predictor.open(colour_bundle.folder)
+
+    def unplugged(count):
+        for number in range(count):
+            yield Frame(number, number / 20, picture(number))
+        raise ImageError("Nothing comes any more.")
+
+    source = Source("camera", Fraction(20), None, unplugged(2), live=True)
+    summary = predict_video(predictor, source, tmp_path / "a", Watching())
+    assert (summary["frames"], summary["ended"]) == (2, "Nothing comes any more.")
+    assert len(frames_of(summary["mask"])) == 2
+    for name, live, count in (("b", True, 0), ("c", False, 2)):
+        source = Source("camera", Fraction(20), None, unplugged(count), live=live)
+        with pytest.raises(ImageError, match="any more"):
+            predict_video(predictor, source, tmp_path / name, Watching())
+    assert not [*tmp_path.glob("b*"), *tmp_path.glob("c*")]
+
+
+def test_how_a_stream_has_ended_is_told():
+    def broken():
+        yield Frame(0, 0.0, picture(0))
+        raise ImageError("The stream is damaged.")
+
+    newest = _Newest(broken(), "camera")
+    with pytest.raises(ImageError, match="damaged"):
+        list(newest.frames(None))
+    newest.stop()
+
+
+def test_a_source_that_sends_nothing_is_given_up(monkeypatch):
+    monkeypatch.setattr(frames, "_PATIENCE", 0.01)
+    go_on = threading.Event()
+
+    def silent():
+        go_on.wait(timeout=60)
+        yield from ()
+
+    newest = _Newest(silent(), "camera:0")
+    with pytest.raises(ImageError, match="no frame for"):
+        next(newest.frames(None))
+    go_on.set()
+    newest.stop()
+
+
+def test_no_frame_at_all_is_an_error_and_leaves_nothing(tmp_path, colour_bundle):
+    source = Source("camera", Fraction(20), None, iter(()), live=True)
+    with pytest.raises(ImageError, match="holds no frame"):
+        predict_video(Predictor.open(colour_bundle.folder), source, tmp_path / "a", Watching())
+    assert not list(tmp_path.glob("a*"))
+
+
+def test_frames_of_another_size_are_refused_rather_than_made_to_fit(tmp_path, colour_bundle):
+    other = np.zeros((SIZE[0] + 2, SIZE[1], 3), np.uint8)
+    shown = iter([Frame(0, 0.0, picture(0)), Frame(1, 0.05, other)])
+    with pytest.raises(ImageError, match="50×64 pixels, the first one 48×64"):
+        predict_video(
+            Predictor.open(colour_bundle.folder),
+            Source("two", Fraction(20), 2, shown),
+            tmp_path / "a",
+            Watching(),
+        )
+
+
+def test_frames_are_shown_when_they_came(tmp_path):
+    with write_video(tmp_path / "a.mkv", Fraction(20), lossless=True) as file:
+        for number in (0, 4, 5, 19):
+            file.add(np.full(SIZE, number, np.uint8), number / 20)
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == pytest.approx([0, 0.2, 0.25, 0.95], abs=0.002)
+
+
+def test_beside_a_sequence_nothing_else_is_predicted(tmp_path, colour_bundle, video):
+    rate = Watching(rate=Fraction(5))
+    for inputs in ([str(video)], ["camera:0"]):
+        with pytest.raises(UsageError, match="has no place"):
+            predict_files(colour_bundle.folder, inputs, to=tmp_path / "out", watching=rate)
 
 
 def test_cameras_and_streams_are_told_by_their_names():
@@ -167,5 +273,5 @@ def test_what_is_no_video_is_refused_and_the_others_are_done(tmp_path, colour_bu
     done = predict_files(colour_bundle.folder, [str(video.parent)], to=tmp_path / "out")
     assert len(done.written) == 1
     assert "broken.mp4' cannot be opened" in done.failures[0].message
-    with pytest.raises(ImageError, match="cannot be opened"):
-        predict_files(colour_bundle.folder, ["camera:99"], to=tmp_path / "out")
+    done = predict_files(colour_bundle.folder, ["camera:99"], to=tmp_path / "out")
+    assert "cannot be opened" in done.failures[0].message

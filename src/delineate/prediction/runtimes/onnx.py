@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from delineate.data.cache import default_folder
 from delineate.errors import BackendError, BundleError
+from delineate.files import sha256
 from delineate.prediction.runtimes.extras import needed
 
 _TENSORRT = "TensorrtExecutionProvider"
@@ -54,7 +56,7 @@ class TensorRtRuntime(OnnxRuntime):
 
     @classmethod
     def open(cls, path: Path) -> "TensorRtRuntime":
-        """Return the model in an ``.onnx`` file; what is compiled is kept beside it.
+        """Return the model in an ``.onnx`` file; what is compiled is kept in the user's cache.
 
         Raises:
             MissingExtraError: onnxruntime is not installed.
@@ -63,14 +65,23 @@ class TensorRtRuntime(OnnxRuntime):
         """
         runtime = needed("onnxruntime", extra="tensorrt", of="TensorRT models")
         if _TENSORRT not in runtime.get_available_providers():
-            raise BackendError(
-                "TensorRT models need an NVIDIA GPU and an ONNX Runtime with TensorRT.",
-                hint="pip install 'delineate[tensorrt]' on a machine with an NVIDIA GPU.",
-            )
+            raise _no_tensorrt()
         half = path.stem.endswith("float16")
         options: dict[str, Any] = {"trt_fp16_enable": half, "trt_engine_cache_enable": True}
-        options["trt_engine_cache_path"] = str(path.parent / "compiled")
-        return cls(_session(path, [(_TENSORRT, options), "CUDAExecutionProvider"]))
+        # Not in the bundle, whose files are those that it was saved with.
+        options["trt_engine_cache_path"] = str(default_folder() / "tensorrt" / sha256(path)[:16])
+        session = _session(path, [(_TENSORRT, options), "CUDAExecutionProvider"])
+        # Without TensorRT's libraries it would compute on the processor, without a word.
+        if session.get_providers()[0] != _TENSORRT:
+            raise _no_tensorrt()
+        return cls(session)
+
+
+def _no_tensorrt() -> BackendError:
+    return BackendError(
+        "TensorRT models need an NVIDIA GPU, TensorRT, and an ONNX Runtime that knows it.",
+        hint="pip install 'delineate[tensorrt]' tensorrt, on a machine with an NVIDIA GPU.",
+    )
 
 
 def _session(path: Path, providers: list[Any]) -> Any:

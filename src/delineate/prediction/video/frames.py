@@ -111,6 +111,8 @@ def open_sequence(paths: Sequence[Path], rate: Fraction) -> Iterator[Source]:
 def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
     """Yield the newest frame of a camera or stream each time one is asked for.
 
+    What ends by itself, as a file on a server does, is no live source: all of its frames come.
+
     Args:
         given: ``camera:NUMBER``, or the address of a stream.
         seconds: For how long; unset: until it ends.
@@ -123,8 +125,13 @@ def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
     if given.startswith(_CAMERA):
         place, kind = f"{_DEVICE}{given.removeprefix(_CAMERA)}", "v4l2"
     with _opened(place, given, format=kind, timeout=_PATIENCE) as container:
-        rate = Fraction(container.streams.video[0].average_rate or _USUAL)
-        newest = _Newest(_decoded(container, given, rate))
+        stream = container.streams.video[0]
+        rate = Fraction(stream.average_rate or _USUAL)
+        if container.duration is not None:
+            with _read_ahead(_decoded(container, given, rate)) as ahead:
+                yield Source(given, rate, stream.frames or None, ahead)
+            return
+        newest = _Newest(_decoded(container, given, rate), given)
         try:
             yield Source(given, rate, None, newest.frames(seconds), live=True)
         finally:
@@ -134,8 +141,8 @@ def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
 class _Newest:
     """The newest of the frames that come by themselves; the others are dropped."""
 
-    def __init__(self, frames: Iterator[Frame]) -> None:
-        self._frames = frames
+    def __init__(self, frames: Iterator[Frame], name: str) -> None:
+        self._frames, self._name = frames, name
         self._frame: Frame | None = None
         self._ended = False
         self._changed = threading.Condition()
@@ -148,12 +155,18 @@ class _Newest:
         while seconds is None or time.monotonic() - begun < seconds:
             with self._changed:
                 self._changed.wait_for(lambda: self._frame is not None or self._ended, _PATIENCE)
-                frame, self._frame = self._frame, None
-            if frame is None:
-                if self._listening.done():
-                    self._listening.result()
+                frame, self._frame, ended = self._frame, None, self._ended
+            if frame is not None:
+                yield frame
+            elif ended:
+                # How it has ended: by itself, or by an error, which is raised here.
+                self._listening.result()
                 return
-            yield frame
+            else:
+                raise ImageError(
+                    f"'{self._name}' has sent no frame for {_PATIENCE:g} seconds.",
+                    hint="Check the camera or the network.",
+                )
 
     def stop(self) -> None:
         """Listen no longer."""
@@ -198,7 +211,10 @@ def _decoded(container: Any, name: str, rate: Fraction) -> Iterator[Frame]:
         for number, frame in enumerate(container.decode(video=0)):
             told = frame.time if frame.time is not None else float(number / rate)
             first = told if first is None else first
-            yield Frame(number, told - first, frame.to_ndarray(format="rgb24"))
+            image = frame.to_ndarray(format="rgb24")
+            # As it is shown: phones store videos lying on their side.
+            turns = round(getattr(frame, "rotation", 0) / 90) % 4
+            yield Frame(number, told - first, np.ascontiguousarray(np.rot90(image, turns)))
     except av.error.FFmpegError as error:
         raise ImageError(
             f"Video '{name}' is damaged: {_reason(error)}.", hint="Copy or export it again."

@@ -8,14 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 import cv2
 import numpy as np
 
 from delineate.bundle import Card
+from delineate.errors import ImageError
 from delineate.files import whole_file, write_whole
 from delineate.imaging import resize_image, resize_probabilities
+from delineate.interrupt import StopRequest
 from delineate.overlays import overlay
 from delineate.prediction.outputs import shares_of
 from delineate.prediction.predictor import Predictor, finish
@@ -24,7 +26,6 @@ from delineate.prediction.video.writing import Video, write_video
 
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def predict_video(
 
     Beside ``stem`` it writes ``_mask.mkv`` (each pixel a class id, without loss), ``_frames.jsonl``
     (a line per frame), ``_overlay.mp4`` where that is wanted, and ``.json``, the summary. Frames
-    are read and written while others are predicted. A live source may be ended by Ctrl-C.
+    are read and written while others are predicted. A live source may be ended by Ctrl-C; where it
+    fails, what it has shown is kept, and the summary says why it has ``ended``.
 
     Args:
         predictor: An open bundle.
@@ -100,32 +102,48 @@ def predict_video(
     """
     files = {name: stem.with_name(f"{stem.name}{end}") for name, end in _endings(watching).items()}
     clock, counts = _Clock(), np.zeros(len(predictor.card.classes), np.int64)
+    ended = None
     with _opened(files, source, predictor.card) as keep:
-        for frame, mask, latency in _until_told(_predicted(predictor, source, watching), source):
-            clock.latencies.append(latency)
-            clock.last = frame.number
-            found = np.bincount(mask.ravel(), minlength=len(counts))
-            counts += found
-            keep(frame, mask, found, latency)
-            if progress and source.count:
-                progress(len(clock.latencies), source.count)
+        try:
+            for frame, mask, latency in _until_told(predictor, source, watching):
+                clock.latencies.append(latency)
+                clock.last = frame.number
+                found = np.bincount(mask.ravel(), minlength=len(counts))
+                counts += found
+                keep(frame, mask, found, latency)
+                if progress and source.count:
+                    progress(len(clock.latencies), source.count)
+        except ImageError as error:
+            # A camera that is unplugged does not take with it what it has shown.
+            if not source.live or not clock.latencies:
+                raise
+            ended = error.message
+        if not clock.latencies:
+            raise ImageError(f"'{source.name}' holds no frame.", hint="Check that it plays.")
     summary = {
         "video": source.name,
         **{name: str(path) for name, path in files.items()},
         **clock.summary(),
         "classes": shares_of(counts, predictor.card),
+        **({} if ended is None else {"ended": ended}),
     }
     write_whole(stem.with_name(f"{stem.name}.json"), json.dumps(summary, indent=1) + "\n")
     return summary
 
 
-def _until_told(found: Iterator[Item], source: Source) -> Iterator[Item]:
-    """Yield until the end, or until somebody interrupts a live source, which has no other."""
-    try:
+def _until_told(
+    predictor: Predictor, source: Source, watching: Watching
+) -> Iterator[tuple[Frame, np.ndarray, float]]:
+    """Yield what is predicted until the end; a live source, which has none, until Ctrl-C."""
+    found = _predicted(predictor, source, watching)
+    if not source.live:
         yield from found
-    except KeyboardInterrupt:
-        if not source.live:
-            raise
+        return
+    with StopRequest() as stop:
+        for each in found:
+            yield each
+            if stop.asked:
+                return
 
 
 def _endings(watching: Watching) -> dict[str, str]:
@@ -194,7 +212,7 @@ def _write(
     card: Card,
 ) -> None:
     frame, mask, line = done
-    masks.add(mask)
+    masks.add(mask, frame.seconds)
     if shown is not None:
-        shown.add(overlay(frame.image, mask, card.colours))
+        shown.add(overlay(frame.image, mask, card.colours), frame.seconds)
     table.write(json.dumps(line) + "\n")

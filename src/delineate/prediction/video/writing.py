@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate.errors import ImageError
 from delineate.files import whole_file
 from delineate.prediction.runtimes.extras import needed
 
@@ -27,25 +28,39 @@ class Video:
     def __init__(self, container: Any, rate: Fraction, *, lossless: bool) -> None:
         self._container, self._rate, self._lossless = container, rate, lossless
         self._stream: Any = None
-        self._count = 0
+        self._size = (0, 0)
+        self._last = -1
 
-    def add(self, picture: np.ndarray) -> None:
+    def add(self, picture: np.ndarray, seconds: float | None = None) -> None:
         """Write the next frame.
 
         Args:
             picture: (height, width) uint8 class ids where it is lossless, else (height, width, 3)
-                uint8 RGB; all of one size.
+                uint8 RGB.
+            seconds: When it is shown, since the first one; unset: right after the one before.
+
+        Raises:
+            ImageError: It has another size than the first one.
         """
         av = needed("av", extra="video", of="Videos")
+        size = picture.shape[0], picture.shape[1]
         if self._stream is None:
-            self._stream = self._begun(picture)
+            self._stream, self._size = self._begun(picture), size
+        if size != self._size:
+            # It would be enlarged or made smaller without a word, and class ids mixed.
+            raise ImageError(
+                f"A frame has {size[0]}×{size[1]} pixels, the first one {self._size[0]}×"
+                f"{self._size[1]}.",
+                hint="Give frames of one size.",
+            )
         # Players show colours at half resolution, of even sizes.
         if not self._lossless:
             picture = picture[: self._stream.height, : self._stream.width]
         kind = "gray" if self._lossless else "rgb24"
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=kind)
-        frame.pts, frame.time_base = self._count, 1 / self._rate
-        self._count += 1
+        place = self._last + 1 if seconds is None else round(seconds * self._rate)
+        self._last = max(self._last + 1, place)
+        frame.pts, frame.time_base = self._last, 1 / self._rate
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
