@@ -5,15 +5,17 @@ TASK is "training", "prediction" or "whole"; without one all are measured. DATA 
 nuclei (stage 1 of the 2018 Data Science Bowl, unpacked), on which the networks that predict are
 trained for some minutes in FOLDER first. Needs `pip install -r bench/rivals/requirements.txt`.
 With RIVALS_DEVICE=cuda an NVIDIA GPU takes the place of the processor. Nothing else should run
-meanwhile; what has been measured at this commit is not measured again.
+meanwhile. A task is measured in one go: what was cut short begins anew.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from measure import ROWS, circumstances, read_rows, write_rows
@@ -77,29 +79,31 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     asked = sys.argv[3:] or ["training", "prediction", "whole"]
     name = "speed" if device == "cpu" else "speed_gpu"
-    rows = read_rows(name)["rows"] if (ROWS / f"{name}.json").is_file() else []
-    commit = circumstances()["commit"]
-    done = {identity(row) for row in rows if row["commit"] == commit}
-    rows = [row for row in rows if row["commit"] == commit or row["task"].split()[0] not in asked]
+    known = read_rows(name)["rows"] if (ROWS / f"{name}.json").is_file() else []
     for task, network in tasks(asked):
         if task.startswith("prediction"):
             prepare(folder, data, network, exports=device == "cpu")
-        for repetition in range(REPETITIONS if task != "whole" else 2):
-            for contender in contenders(task, device):
-                row = {
-                    "task": task,
-                    "network": network,
-                    "side": contender.side,
-                    "configuration": contender.configuration,
-                    "backend": contender.backend if contender.side == "delineate" else "",
-                    "repetition": repetition,
-                    "commit": commit,
-                }
-                if identity(row) in done:
-                    continue
-                rows.append(row | measure(contender, task, network, folder, data))
-                print(rows[-1], flush=True)
-                write_rows(name, rows)
+        rows = [
+            {**about(contender, task, network, repetition), **measured}
+            for repetition in range(REPETITIONS)
+            for contender in contenders(task, device)
+            for measured in [measure(contender, task, network, folder, data)]
+        ]
+        known = [row for row in known if (row["task"], row["network"]) != (task, network)] + rows
+        write_rows(name, known)
+
+
+def about(contender: Contender, task: str, network: str, repetition: int) -> dict[str, Any]:
+    """Return what tells a row from others, and where it was measured."""
+    return {
+        "task": task,
+        "network": network,
+        "side": contender.side,
+        "configuration": contender.configuration,
+        "backend": contender.backend if contender.side == "delineate" else "",
+        "repetition": repetition,
+        "commit": circumstances()["commit"],
+    }
 
 
 def tasks(asked: list[str]) -> list[tuple[str, str]]:
@@ -138,19 +142,21 @@ def measure(
         check=False,
     )
     if done.returncode:
-        return {"failed": done.stderr.strip().splitlines()[-1:]}
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        found = {"failed": (done.stderr.strip().splitlines() or ["no word"])[-1]}
+    else:
+        found = json.loads(done.stdout.strip().splitlines()[-1])
     if "seconds" in found:
         # The first epoch compiles, opens files and starts processes.
-        each = sorted(found["seconds"][1:])[len(found["seconds"][1:]) // 2]
-        found["images_per_second"] = round(found["windows"] / each, 2)
+        found["images_per_second"] = round(found["windows"] / median(found["seconds"][1:]), 2)
+    print(task, network, contender.side, contender.configuration, found, flush=True)
     return found
 
 
 def prepare(folder: Path, data: Path, network: str, *, exports: bool) -> None:
     """Train a network for some minutes and export it, unless that has been done."""
     run = folder / "runs" / network
-    if not run.is_dir():
+    if not (run / "report.json").is_file():
+        shutil.rmtree(run, ignore_errors=True)
         sys.path.insert(0, str(HERE))
         code = (
             "import networks, own, delineate as dl, sys; "
@@ -164,11 +170,6 @@ def prepare(folder: Path, data: Path, network: str, *, exports: bool) -> None:
         if not (run / "exports" / f"{engine}-{precision}").is_dir():
             said = ["export", run, "--format", engine, "--precision", precision, "--data", data]
             subprocess.run([sys.executable, "-m", "delineate", *map(str, said)], check=False)
-
-
-def identity(row: dict[str, Any]) -> tuple[Any, ...]:
-    keys = ("task", "network", "side", "configuration", "backend", "repetition")
-    return tuple(row[key] for key in keys)
 
 
 def has_gpu() -> bool:

@@ -1,6 +1,7 @@
 """The part of the benchmarks' page about training and prediction beside PyTorch."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -20,15 +21,16 @@ OF_STEP = 3
 
 def speed_page(kept: Row, note: str) -> str:
     """Return the sections, one for each task."""
-    rows = [row for row in kept["rows"] if "failed" not in row]
+    rows = kept["rows"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     lines = [
         "## Beside PyTorch",
         "",
         "The same networks on both sides, each measurement in a process of its own, the sides in",
         "alternation; images per second, the median of all repetitions and in brackets the least",
-        "and the most. The plain U-Net is the same layer by layer; the others are those of",
-        "segmentation_models.pytorch, and delineate's of at least as many multiply-adds.",
+        "and the most. The plain U-Net is the same layer by layer; the others are the U-Nets of",
+        "both libraries on the same encoder, with decoders of the same channels; what each costs",
+        "stands beside it.",
         "",
     ]
     for task in tasks:
@@ -51,11 +53,13 @@ def _network(task: str, network: str, rows: list[Row]) -> list[str]:
         network: The network.
         rows: All rows of that network: what it costs stands in those of its training.
     """
-    groups: dict[Key, list[Row]] = defaultdict(list)
+    groups: Mapping[Key, list[Row]] = defaultdict(list)
     for row in rows:
         if row["task"] != task:
             continue
         groups[row["side"], row["configuration"], row["backend"]].append(row)
+    failures = {key: each[0]["failed"] for key, each in groups.items() if "failed" in each[0]}
+    groups = {key: each for key, each in groups.items() if key not in failures}
     speeds = {key: median(_speeds(each)) for key, each in groups.items()}
     rivals = {key: speed for key, speed in speeds.items() if key[0] != OWN}
     best = max(rivals.values(), default=0.0)
@@ -80,6 +84,7 @@ def _network(task: str, network: str, rows: list[Row]) -> list[str]:
             _memory(each),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    lines += [f"| {key[0]} | {key[1]} | failed: {why} | | | | | |" for key, why in failures.items()]
     return [*lines, ""]
 
 

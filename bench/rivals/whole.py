@@ -3,16 +3,18 @@
 Usage: python bench/rivals/whole.py plain|lightning NETWORK CONFIGURATION DATA EPOCHS
 The images lie decoded in memory; windows are cut and changed as by delineate's recipe
 `unet-nuclei`, with Albumentations, in as many worker processes as there are cores. After each epoch
-a tenth of the images is validated and a checkpoint written.
+the windows that delineate validates are validated, and a checkpoint is written.
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import albumentations as augmentations
+import cv2
 import networks
 import numpy as np
 import pytorch as rival
@@ -20,9 +22,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 import delineate as dl
+from delineate.data.pipeline import ValidationWindows
 from delineate.data.splitting.partition import partition
 
-WORKERS = 2
+WORKERS = os.cpu_count() or 1
+Spent = tuple[list[float], int]
 # Of each image in an epoch, as by the recipe.
 WINDOWS = 2
 
@@ -64,27 +68,45 @@ class Windows(Dataset):
         return pixels, torch.from_numpy(found["mask"]).long()
 
 
+class Validation(Dataset):
+    """The windows that delineate validates, as they are."""
+
+    def __init__(self, whole: dl.Dataset, side: int) -> None:
+        windows = ValidationWindows(whole.split("validation"), (side, side), "crop", 3)
+        found = (windows.window(0, index) for index in range(len(windows)))
+        self.windows = [(image.astype(np.uint8), mask) for image, mask in found]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image, mask = self.windows[index]
+        # delineate's 255 counts nowhere.
+        return torch.from_numpy(image).permute(2, 0, 1).float() / 255, torch.from_numpy(mask).long()
+
+
 def loaders(data: Path, network: networks.Network) -> tuple[DataLoader, DataLoader]:
     """Return the batches of training and validation, of the images that delineate takes too."""
     whole = partition(dl.Dataset.open(data), dl.Recipe.load("unet-nuclei").data, seed=0)
-    made = []
-    for part in ("train", "validation"):
-        samples = [(sample.image[..., :3], sample.mask) for sample in whole.split(part)]
-        windows = Windows(samples, network.size)
-        made.append(
-            DataLoader(
-                windows,
-                batch_size=network.batch_size,
-                shuffle=part == "train",
-                num_workers=WORKERS,
-                persistent_workers=True,
-            )
+    samples = [(sample.image[..., :3], sample.mask) for sample in whole.split("train")]
+    parts = Windows(samples, network.size), Validation(whole, network.size)
+    train, validation = (
+        DataLoader(
+            part,
+            batch_size=network.batch_size,
+            shuffle=number == 0,
+            num_workers=WORKERS,
+            persistent_workers=True,
+            # Each worker has one core.
+            worker_init_fn=lambda _: cv2.setNumThreads(0),
         )
-    return made[0], made[1]
+        for number, part in enumerate(parts)
+    )
+    return train, validation
 
 
-def plain(network: networks.Network, name: str, data: Path, epochs: int) -> list[float]:
-    """Return the seconds of each epoch of a loop as anybody writes it."""
+def plain(network: networks.Network, name: str, data: Path, epochs: int) -> Spent:
+    """Return the seconds of each epoch of a loop as anybody writes it, and its windows."""
     train, validation = loaders(data, network)
     contender = rival.Contender(network, name, training=True)
     optimizer = torch.optim.AdamW(contender.model.parameters(), lr=1e-3, weight_decay=1e-2)
@@ -103,11 +125,11 @@ def plain(network: networks.Network, name: str, data: Path, epochs: int) -> list
                     _loss(contender, images, masks).item()
             torch.save(contender.model.state_dict(), Path(folder) / "last.pt")
             spent.append(time.perf_counter() - begun)
-    return spent
+    return spent, len(train.dataset)
 
 
-def lightning(network: networks.Network, name: str, data: Path, epochs: int) -> list[float]:
-    """Return the seconds of each epoch of Lightning's trainer."""
+def lightning(network: networks.Network, name: str, data: Path, epochs: int) -> Spent:
+    """Return the seconds of each epoch of Lightning's trainer, from one to the next."""
     import lightning as pl
 
     train, validation = loaders(data, network)
@@ -117,7 +139,7 @@ def lightning(network: networks.Network, name: str, data: Path, epochs: int) -> 
         def __init__(self) -> None:
             super().__init__()
             self.model = contender.model
-            self.spent: list[float] = []
+            self.times: list[float] = []
 
         def training_step(self, batch, _):
             return _loss(contender, *batch)
@@ -129,15 +151,13 @@ def lightning(network: networks.Network, name: str, data: Path, epochs: int) -> 
             return torch.optim.AdamW(self.parameters(), lr=1e-3, weight_decay=1e-2)
 
         def on_train_epoch_start(self):
-            self.begun = time.perf_counter()
-
-        def on_train_epoch_end(self):
-            self.spent.append(time.perf_counter() - self.begun)
+            self.times.append(time.perf_counter())
 
     module = Module()
     with tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(
-            max_epochs=epochs,
+            # The beginning of one is the end of the one before, checkpoint included.
+            max_epochs=epochs + 1,
             accelerator=rival.DEVICE,
             default_root_dir=folder,
             enable_progress_bar=False,
@@ -146,22 +166,23 @@ def lightning(network: networks.Network, name: str, data: Path, epochs: int) -> 
             logger=False,
         )
         trainer.fit(module, train, validation)
-    return module.spent
+    return np.diff(module.times).tolist(), len(train.dataset)
 
 
 def _loss(contender: rival.Contender, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     images = images.to(rival.DEVICE, memory_format=contender.layout)
     with rival.arithmetic(bfloat16=contender.bfloat16):
         logits = contender.called(images)
-        return torch.nn.functional.cross_entropy(logits.float(), masks.to(rival.DEVICE))
+        return torch.nn.functional.cross_entropy(
+            logits.float(), masks.to(rival.DEVICE), ignore_index=255
+        )
 
 
 def main() -> None:
     loop, name, configuration, data, epochs = sys.argv[1:6]
     network = networks.NETWORKS[name]
     run = {"plain": plain, "lightning": lightning}[loop]
-    spent = run(network, configuration, Path(data), int(epochs))
-    windows = WINDOWS * 531
+    spent, windows = run(network, configuration, Path(data), int(epochs))
     print(json.dumps({"seconds": spent, "windows": windows}))
 
 

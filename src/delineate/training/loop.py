@@ -7,9 +7,9 @@ from typing import NoReturn
 import numpy as np
 
 from delineate.errors import RunError
+from delineate.interrupt import StopRequest
 from delineate.training.afterwards import seconds_afterwards
 from delineate.training.feeding import feed
-from delineate.interrupt import StopRequest
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.watching import Pace, Progress, Watch

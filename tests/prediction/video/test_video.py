@@ -137,16 +137,17 @@ def test_of_a_live_source_the_newest_frame_is_taken(tmp_path, colour_bundle):
             there.release()
 
     newest = _Newest(shown(), "camera")
-    frames = newest.frames(None)
+    shown_ones = newest.frames(None)
     more.release()
-    assert next(frames).number == 0
+    assert next(shown_ones).number == 0
+    there.acquire(timeout=60)
     for _ in range(5):
         more.release()
         there.acquire(timeout=60)
     # Asked for the seventh, it has taken the sixth.
-    assert next(frames).number == 5
+    assert next(shown_ones).number == 5
     more.release()
-    assert [frame.number for frame in frames] == [6]
+    assert [frame.number for frame in shown_ones] == [6]
     newest.stop()
     shown = iter([Frame(0, 0.0, picture(0)), Frame(7, 0.3, picture(1))])
     summary = predict_video(

@@ -14,8 +14,8 @@ PRECISION = ["delineate", "precision"]
 
 _HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16", "int8": "f32"}
 # Models of one size are faster than one of any size, but each takes a second to compile: so many
-# sizes are kept, and after so many compiled in vain one of any size does.
-_KEPT, _VAIN = 4, 12
+# sizes are kept, and after so many one of any size does for all others.
+_KEPT, _MOST = 4, 12
 
 
 class OpenVinoRuntime:
@@ -64,7 +64,7 @@ class OpenVinoRuntime:
     def _of(self, shape: tuple[int, ...]) -> Any:
         """Return the compiled model for a shape."""
         model = self._model
-        if not model.is_dynamic() or self._count >= _VAIN:
+        if not model.is_dynamic() or (shape not in self._compiled and self._count >= _MOST):
             shape = ()
         if shape not in self._compiled:
             if shape:
