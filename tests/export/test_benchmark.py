@@ -6,6 +6,7 @@ import pytest
 
 from delineate.export.benchmark import benchmark
 from delineate.export.export import export
+from tests.bundles import save_bundle
 from tests.export.test_export import bundle, data, network, run  # noqa: F401
 
 
@@ -33,3 +34,17 @@ def test_without_data_there_are_times_and_no_scores(bundle):  # noqa: F811
     assert len(rows) == 1
     assert rows[0]["mean_iou"] is None
     assert rows[0]["images_per_second"] > 0
+
+
+def test_an_export_that_cannot_be_run_and_one_of_earlier_weights_are_told(run, data):  # noqa: F811
+    if find_spec("openvino") is None:
+        pytest.skip("openvino: not installed")
+    export(run, data, format="openvino")
+    export(run, data, format="openvino", precision="float16")
+    (run.exports / "openvino-float16" / "model.bin").write_bytes(b"nothing")
+    (run.exports / ".left").mkdir()
+    save_bundle(run.best, network(filters=4))
+    rows = benchmark(run, seconds=0.1)
+    assert [row["format"] for row in rows] == ["keras", "openvino-float16", "openvino"]
+    assert "damaged" in rows[1]["problem"] or "model.bin" in rows[1]["problem"]
+    assert [rows[0]["stale"], rows[2]["stale"]] == [False, True]

@@ -1,5 +1,6 @@
 """Exports: opened again, near enough to the Keras model, or not there at all."""
 
+import logging
 import sys
 from importlib.util import find_spec
 
@@ -8,13 +9,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from delineate.bundle import Bundle, Member
+from delineate.bundle import Bundle, Member, copy_bundle
 from delineate.data.dataset import Dataset
 from delineate.errors import BundleError, MissingExtraError, UsageError
 from delineate.export import export as export_module
 from delineate.export.export import export
+from delineate.export.formats import Format
 from delineate.export.parity import Tolerance
 from delineate.prediction.predictor import Predictor
+from delineate.prediction.runtimes.openvino import OpenVinoRuntime
 from delineate.runs import Run
 from tests.bundles import save_bundle
 
@@ -182,6 +185,93 @@ def test_an_export_of_earlier_weights_is_left_alone(run, data):
     assert engine_of(run) == "OpenVinoRuntime"
     save_bundle(run.best, network(filters=4))
     assert engine_of(run) == "KerasRuntime"
+
+
+def test_an_export_with_earlier_settings_is_left_alone(run, data):
+    needs("openvino")
+    made = export(run, data, format="openvino")
+    quick = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
+    (made.folder / "card.json").write_text(
+        made.card.model_copy(update={"export": quick}).model_dump_json()
+    )
+    assert engine_of(run) == "OpenVinoRuntime"
+    best = Bundle.open(run.best)
+    post = best.card.post.model_copy(update={"averaging": "flips"})
+    copy_bundle(best, best.folder, best.card.model_copy(update={"post": post}))
+    assert engine_of(run) == "KerasRuntime"
+
+
+def test_of_several_the_one_that_saves_most_predicts(run, data):
+    """Whatever the seconds were on the day when it was made."""
+    needs("openvino")
+    shares = {"float32": {"before": 9.0, "after": 2.0}, "float16": {"before": 2.0, "after": 1.0}}
+    for precision, seconds in shares.items():
+        made = export(run, data, format="openvino", precision=precision)
+        told = made.card.export.model_copy(update={"seconds": seconds})
+        card = made.card.model_copy(update={"export": told})
+        (made.folder / "card.json").write_text(card.model_dump_json())
+    assert Predictor.open(run).card.precision == "float32"
+
+
+@pytest.mark.parametrize("what", ["run", "best", "files", "a file"])
+def test_what_is_no_export_is_not_replaced(tmp_path, run, data, what):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "notes.txt").write_text("mine")
+    places = {"run": run.folder, "best": run.best, "files": tmp_path / "files"}
+    target = places.get(what, tmp_path / "files" / "notes.txt")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="something else than an export") as error:
+        export(run, data, format="openvino", to=target)
+    assert error.value.hint
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_an_export_is_replaced_by_a_new_one(tmp_path, bundle, data):
+    needs("openvino")
+    for _ in range(2):
+        made = export(bundle.folder, data, format="openvino", to=tmp_path / "out")
+    assert Bundle.open(tmp_path / "out").card == made.card
+
+
+def test_probabilities_that_are_no_numbers_are_refused(tmp_path, bundle, data, monkeypatch):
+    needs("openvino")
+    real = OpenVinoRuntime.run
+
+    def run(self, images):
+        found = real(self, images)
+        found[0, 0, 0, 0] = np.nan
+        return found
+
+    monkeypatch.setattr(OpenVinoRuntime, "run", run)
+    with pytest.raises(BundleError, match="are no numbers"):
+        export(bundle.folder, data, format="openvino", to=tmp_path / "a" / "b")
+    assert not list((tmp_path / "a").iterdir())
+
+
+def test_quantizing_leaves_the_logging_of_others_alone(tmp_path, bundle, data, monkeypatch):
+    needs("openvino")
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 1.0, 1.0))
+    logger, handler = logging.getLogger("nncf"), logging.NullHandler()
+    handler.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    before = logger.level
+    for _ in range(2):
+        export(bundle.folder, data, format="openvino", precision="int8", to=tmp_path / "out")
+    assert (handler.level, logger.level) == (logging.INFO, before)
+    logger.removeHandler(handler)
+
+
+def test_what_cannot_be_converted_is_an_error_with_a_hint(tmp_path, bundle, data, monkeypatch):
+    def write(model, path, precision, samples):
+        raise RuntimeError("no such operation\nand more")
+
+    broken = Format(write, "model.xml", "numpy", ("float32",))
+    monkeypatch.setattr("delineate.export.writing.find", lambda table, name: broken)
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("written by another process")
+    with pytest.raises(BundleError, match="float32: no such operation") as error:
+        export(bundle.folder, data, format="openvino", to=tmp_path / "out")
+    assert error.value.hint
 
 
 def test_what_makes_no_sense_is_refused(tmp_path, bundle, data):
