@@ -1,13 +1,15 @@
 """What very large images cost: time and memory by their size, and tiles beside the network.
 
-Usage: python bench/large.py RUN FOLDER [SIDE...]
+Usage: python bench/large.py RUN FOLDER PICTURE [SIDE...]
 RUN is a run or bundle for RGB images; the images (10,000², 20,000² and 40,000² pixels, tiled TIFF)
-are made in FOLDER, which needs 10 GB. Nothing else should run meanwhile.
+are made in FOLDER, which needs 10 GB. PICTURE is a photograph of some megapixels that fits into
+memory, predicted in one go and in tiles. Nothing else should run meanwhile.
 """
 
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +24,11 @@ TILE = 512
 
 
 def main() -> None:
-    bundle, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    bundle, folder, picture = (Path(given) for given in sys.argv[1:4])
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for side in map(int, sys.argv[3:] or SIDES):
+    rows: list[dict[str, object]] = [of_tiling(bundle, picture)]
+    print(rows[-1], flush=True)
+    for side in map(int, sys.argv[4:] or SIDES):
         path = folder / f"{side}.tif"
         if not path.is_file():
             make_image(path, side)
@@ -54,6 +57,25 @@ def make_image(path: Path, side: int) -> None:
         compression="zlib",
         bigtiff=True,
     )
+
+
+def of_tiling(bundle: Path, picture: Path) -> dict[str, object]:
+    """Return how far tiles are from the whole picture: of probabilities, and of classes."""
+    predictor = dl.Predictor.open(bundle)
+    card = predictor.card
+    found = [
+        replace(predictor, card=card.model_copy(update={"tile": tile})).predict(picture)
+        for tile in (card.tile, 1 << 15)
+    ]
+    tiled, whole = (each.probabilities for each in found)
+    difference = np.abs(tiled - whole)
+    return {
+        "picture": list(found[0].mask.shape),
+        "mode": "exact" if predictor.tiling.exact else "blended",
+        "largest": float(difference.max()),
+        "mean": float(difference.mean()),
+        "changed": float((found[0].mask != found[1].mask).mean()),
+    }
 
 
 def of_the_network(bundle: Path, side: int) -> dict[str, object]:

@@ -28,7 +28,7 @@ RECIPES = ("unet-nuclei", "unet-dice")
 REACH = (
     ("speed", speed_page, "speed.py FOLDER DATA"),
     ("speed_gpu", speed_page, "speed.py FOLDER DATA` with `RIVALS_DEVICE=cuda"),
-    ("large", large_page, "large.py RUN FOLDER"),
+    ("large", large_page, "large.py RUN FOLDER PICTURE"),
     ("video", video_page, "video.py RUN VIDEO"),
     ("sizes", sizes_page, "sizes.py"),
 )

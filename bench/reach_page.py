@@ -19,13 +19,21 @@ def large_page(kept: Row, note: str) -> str:
         "| pixels | tiles | pixels predicted for each | time | the network alone | more | memory |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in kept["rows"]:
+    first, *rows = kept["rows"]
+    for row in rows:
         alone = row["network_seconds"]
         lines.append(
             f"| {row['side']:,} × {row['side']:,} | {row['tiles']} {row['mode']} "
             f"| {row['pixels_per_pixel']:.2f} | {row['seconds'] / 60:.1f} min "
             f"| {alone / 60:.1f} min | {row['seconds'] / alone - 1:+.0%} | {row['peak_mib']} MiB |"
         )
+    height, width = first["picture"]
+    lines += [
+        "",
+        f"A photograph of {height}×{width} pixels in {first['mode']} tiles and in one go: a",
+        f"probability differs by {first['largest']:.1g} at the most and {first['mean']:.1g} on the",
+        f"average, and {first['changed']:.2%} of the pixels have another class.",
+    ]
     return "\n".join([*lines, "", note, ""])
 
 
