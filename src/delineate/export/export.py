@@ -19,7 +19,7 @@ from delineate.export.precision import in_float32
 from delineate.export.writing import write_model
 from delineate.prediction.exports import source_of
 from delineate.prediction.predictor import Predictor
-from delineate.prediction.runtimes.keras import KerasRuntime
+from delineate.prediction.runtimes.keras import KerasRuntime, load
 from delineate.runs import Run
 
 # Images on which exports are compared, and windows by which int8 is calibrated, at the most.
@@ -152,8 +152,7 @@ def _usual_place(folder: Path, name: str, precision: str) -> Path:
 
 
 def _in_float32(source: Bundle, member: Member) -> KerasRuntime:
-    opened = KerasRuntime.open(source.folder / member.file)
-    return KerasRuntime(in_float32(opened.model))
+    return KerasRuntime(in_float32(load(source.folder / member.file)))
 
 
 def _images(

@@ -64,9 +64,9 @@ def _write(
     source: Path, target: Path, name: str, precision: str, samples: Sequence[np.ndarray]
 ) -> None:
     from delineate.export.precision import in_float32
-    from delineate.prediction.runtimes.keras import KerasRuntime
+    from delineate.prediction.runtimes.keras import load
 
-    model = in_float32(KerasRuntime.open(source).model)
+    model = in_float32(load(source))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Converters show their progress where a program expects JSON.
