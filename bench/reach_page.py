@@ -77,3 +77,39 @@ def sizes_page(kept: Row, note: str) -> str:
             "",
         ]
     return "\n".join([*lines, note, ""])
+
+
+def engines_page(kept: Row, note: str) -> str:
+    """Return the section on exports."""
+    lines = [
+        "## Exports",
+        "",
+        "Each run exported, compared with its Keras model on validation images, and timed beside",
+        "it, an image at a time from pixels in memory to class ids.",
+        "",
+    ]
+    for run in dict.fromkeys(row["run"] for row in kept["rows"]):
+        rows = [row for row in kept["rows"] if row["run"] == run]
+        keras = rows[0]
+        lines += [
+            f"**{run}** on {rows[0]['data']}",
+            "",
+            "| format | precision | images per second | × Keras | p50, p99 (ms) | memory | file "
+            "| mean IoU | loss |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+            *(_engine(row, keras) for row in rows),
+            "",
+        ]
+    return "\n".join([*lines, note, ""])
+
+
+def _engine(row: Row, keras: Row) -> str:
+    if "problem" in row:
+        return f"| {row['format']} | {row.get('precision', '')} | {row['problem']} | | | | | | |"
+    latency = row["latency_ms"]
+    return (
+        f"| {row['format']} | {row['precision']} | {row['images_per_second']:.1f} "
+        f"| {row['faster']:.2f} | {latency['p50']:.1f}, {latency['p99']:.1f} "
+        f"| {row['memory_mib']} MiB | {row['file_mib']:.1f} MiB | {row['mean_iou']:.4f} "
+        f"| {keras['mean_iou'] - row['mean_iou']:+.4f} |"
+    )
