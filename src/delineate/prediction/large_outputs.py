@@ -83,9 +83,14 @@ def write_outputs(
     if target.suffix == ZARR:
         _write_zarr(target, work, pixel_size)
     else:
-        bands = work.bands(TILE)
-        options = {"tags": raster.tags, "pixel_size": pixel_size}
-        write_tiff(target, work.size, bands, colours=card.colours, **options)
+        write_tiff(
+            target,
+            work.size,
+            work.bands(TILE),
+            colours=card.colours,
+            tags=raster.tags,
+            pixel_size=pixel_size,
+        )
     preview = file_beside(stem, "_preview.png")
     _write_preview(preview, work, raster if wanted.overlay else None, card)
     summary = {

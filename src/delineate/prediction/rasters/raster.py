@@ -32,7 +32,6 @@ class Raster(Protocol):
         channels: 1 (grey), 3 (red, green, blue), or as many as there are.
         dtype: uint8 or uint16.
         pixel_size: How large a pixel is, where the image says it.
-        rows: So many are stored together, so that reading one alone costs as much.
         tags: Those that tell where on Earth it lies: (TIFF tag, type, number of values, values).
     """
 
@@ -40,8 +39,12 @@ class Raster(Protocol):
     channels: int
     dtype: np.dtype[Any]
     pixel_size: PixelSize | None
-    rows: int
     tags: Tags
+
+    @property
+    def rows(self) -> int:
+        """How many are stored together, so that reading one alone costs as much."""
+        ...
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Return (height, width, channels) of a part; both slices lie within the image."""

@@ -281,7 +281,7 @@ def _bytes_to_keep(page: Any, grid: _Grid, path: Path) -> int:
     if grid.alone or grid.tiled:
         return _KEPT
     rows = min(grid.size[0], _PART + 2 * grid.rows)
-    wanted = rows * grid.columns * grid.samples * grid.planes * page.dtype.itemsize
+    wanted = int(rows * grid.columns * grid.samples * grid.planes * page.dtype.itemsize)
     if wanted > _MOST:
         raise refuse(path, f"has strips of {grid.columns} pixels, as wide as the image", _TILED)
     return max(_KEPT, wanted)
