@@ -99,9 +99,9 @@ def paces_of(trials: Sequence[Trial], *, folder: Path | None = None) -> list[Pac
     ]
     place = folder or default_folder() / "probe"
     paths = [place / f"{_key(trial)}.json" for trial in trials]
-    known = [_read(path) for path in paths]
-    if all(known):
-        return [pace for pace in known if pace]
+    known = [pace for pace in map(_read, paths) if pace is not None]
+    if len(known) == len(trials):
+        return known
     # All of them, since those of another moment would not compare.
     found = _measured(trials)
     for path, pace in zip(paths, found, strict=True):
@@ -134,7 +134,7 @@ def _measure(trials: Sequence[Trial]) -> list[Pace]:
     spent: list[list[float]] = [[] for _ in steps]
     for _ in range(ROUNDS):
         for step, seconds in zip(steps, spent, strict=True):
-            # The first of a round finds the other network's data in the processor's caches.
+            # The first of a round is not timed: the caches still hold the other network's data.
             seconds.extend([_seconds(step) for _ in range(1 + TIMED)][1:])
     return [
         Pace(trial.batch_size / median(seconds), first)
