@@ -31,7 +31,9 @@ def cells(tmp_path):
 
 @pytest.fixture(autouse=True)
 def pace(monkeypatch):
-    monkeypatch.setattr(training_choices, "pace_of", lambda trial: Pace(10.0, 1.0))
+    monkeypatch.setattr(
+        training_choices, "paces_of", lambda trials: [Pace(10.0, 1.0)] * len(trials)
+    )
 
 
 @pytest.fixture
