@@ -2,9 +2,9 @@
 
 Usage: python bench/accuracy.py DATA WEIGHTS FOLDER [NAME...]
 DATA holds nuclei/ (stage 1 of the 2018 Data Science Bowl, unpacked) and camvid/; WEIGHTS is a file
-of MobileNetV2 1.0; the runs are made in FOLDER. What has its row in bench/rows already is not done
-again, and what was cut short goes on. With names, only those trainings are done. Nothing else
-should run meanwhile.
+of MobileNetV2 1.0; the runs, and a CamVid that knows its void, are made in FOLDER. What has its row
+in bench/rows already is not done again, and what was cut short goes on. With names, only those
+trainings are done. Nothing else should run meanwhile.
 
 The test images of nuclei are a tenth, near-duplicates together and balanced by kinds, the same ones
 in each training; nothing is chosen by them.
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from measure import ROWS, circumstances, read_rows, run_script, write_rows
+
+from models import prepare
 
 Settings = dict[str, object]
 Splits = dict[str, str]
@@ -59,8 +61,8 @@ STEADY = "constant rate, averaged"
 ENDLESS = {"training.epochs": 100_000}
 MOBILENET = {"model.encoder": "mobilenetv2"}
 
-# Test images at the most, where a whole kind of picture is left out or images are changed.
-SOME = 40
+# Test images at the most, where a whole kind of picture is left out, and where they are changed.
+SOME, CHANGED = 40, 20
 # Kinds of picture by how frequent they are; the last one is the rarest ones together.
 KINDS = 5
 # From this one on they are rarest, and one training more shows what changes of light add.
@@ -179,7 +181,8 @@ def one(data: Path, weights: Path, folder: Path, name: str) -> None:
     training = next(each for each in TRAININGS if each.name == name)
     place, kind = _place(folder, name), training.part[0]
     begun = time.monotonic()
-    dataset = PARTS[kind](dl.Dataset.open(data / training.data), training.part[1])
+    source = prepare("camvid", data, folder) if training.data == "camvid" else data / "nuclei"
+    dataset = PARTS[kind](dl.Dataset.open(source), training.part[1])
     said = {**training.settings, "training.budget": training.minutes, **_settled(folder, training)}
     if said.get("model.encoder") == "mobilenetv2":
         said["model.weights"] = str(weights)
@@ -242,7 +245,7 @@ def _strange(place: Path, dataset: Any) -> dict[str, Any]:
 
     import delineate as dl
 
-    tests, found = dataset.split("test").evenly(SOME), {}
+    tests, found = dataset.split("test").evenly(CHANGED), {}
     for name, change in CHANGES.items():
         scores = dl.evaluate(place, changed(tests, change), to=place / "strange" / name).values
         found[name] = {
