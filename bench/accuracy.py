@@ -177,6 +177,7 @@ def main() -> None:
 def one(data: Path, weights: Path, folder: Path, name: str) -> None:
     """Do one training in a process of its own; print its scores as JSON."""
     import delineate as dl
+    from delineate.evaluation.tune import tune
 
     training = next(each for each in TRAININGS if each.name == name)
     place, kind = _place(folder, name), training.part[0]
@@ -194,6 +195,9 @@ def one(data: Path, weights: Path, folder: Path, name: str) -> None:
         recipe = dl.plan(dataset, settings=said)
     run = dl.train(dataset, recipe, to=place, resume=resumed)
     spent = time.monotonic() - begun
+    if any(other.settled_by == name for other in TRAININGS):
+        # The budget of so short a training leaves next to no time for a search.
+        tune(place, dataset.split(training.split), dl.Recipe.load(run.recipe).augment)
     beside = None if training.beside is None else _place(folder, training.beside)
     report = dl.evaluate(
         run, dataset, split=training.split, to=place / training.split, compare=beside
