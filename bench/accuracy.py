@@ -94,7 +94,7 @@ PARTS_OFF: dict[str, Settings] = {
 # These need no training: settings of prediction.
 POST_OFF: dict[str, Settings] = {
     "no search": {},
-    "no averaging": {"averaging": "none"},
+    "no averaging": {"averaging": "none", "scales": ()},
     "connected parts": {"objects_by": "connected"},
 }
 

@@ -57,7 +57,7 @@ def _nuclei(rows: dict[str, Row]) -> list[str]:
         f"| more than | {' | '.join(_label(key) for key in JUDGED)} |",
         f"| --- |{' --- |' * len(JUDGED)}",
         *(
-            _line(name, [_more(scores[name], key) for key in JUDGED])
+            _line(name, [_lead(scores[name], key) for key in JUDGED])
             for name in done
             if "compare" in scores[name]
         ),
@@ -114,7 +114,8 @@ def _kinds(rows: dict[str, Row]) -> list[str]:
         f"Each kind left out of a training of {rows[done[0]]['minutes']:g} minutes and scored, the",
         "rarest together. Beside it what the same training makes of it when it changes nothing of",
         "light, colour, focus and shape: what the plan's augmentation adds. How many windows keep",
-        "their light was chosen by the third and the fifth of these kinds.",
+        "their light was chosen by images of the third and the fifth of these kinds, some of which",
+        "are among the test images further above.",
         "",
         f"| left out | images | {' | '.join(map(_label, keys))} | the same by {PLAIN} |",
         f"| --- | --- |{' --- |' * len(keys)} --- |",
@@ -254,16 +255,21 @@ def _within(scores: Row, key: str) -> str:
 
 
 def _more(scores: Row, key: str) -> str:
-    """Return how much less a training has than the one beside which it stands."""
+    """Return how much more a training has than the one beside which it stands."""
     return _difference(scores["compare"]["scores"], key)
 
 
-def _difference(compared: Row, key: str) -> str:
+def _lead(scores: Row, key: str) -> str:
+    """Return how much more the one has beside which a training stands."""
+    return _difference(scores["compare"]["scores"], key, sign=-1)
+
+
+def _difference(compared: Row, key: str, *, sign: int = 1) -> str:
     found = compared.get(key)
     if found is None or found["interval"] is None:
         return ""
-    low, high = found["interval"]
-    return f"{found['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
+    low, high = sorted(sign * each for each in found["interval"])
+    return f"{sign * found['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def _kind_of(scores: Row) -> str:
