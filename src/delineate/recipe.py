@@ -53,6 +53,14 @@ class Data(Section):
         "crop",
         description="crop: windows at native resolution; resize: the whole image at `size`",
     )
+    tile: int = Field(
+        1024,
+        ge=64,
+        le=16384,
+        multiple_of=32,
+        description="larger images are predicted in overlapping tiles of this side, pixels "
+        "(fit = crop)",
+    )
     crops_per_image: int = Field(
         1, ge=1, le=1000, description="windows drawn from each image per epoch (fit = crop)"
     )

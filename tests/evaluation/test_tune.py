@@ -90,6 +90,51 @@ def test_seeds_are_found_that_part_what_touches():
     assert all(finish(output, settled).instances.max() == 2 for output in outputs)
 
 
+def split_by(good, bad):
+    """What networks say of squares: one of the two parts them well, the other knows nothing."""
+    outputs = []
+    for sample in squares():
+        maps = {"boundary": np.zeros(sample.size, np.float32), "distance": 0.6 * sample.mask}
+        rim = np.zeros(sample.size, bool)
+        rim[:, 13:17] = True
+        inside = (sample.mask == 1) & ~rim
+        told = {"boundary": 0.95 * (rim & (sample.mask == 1)), "distance": 0.95 * inside}
+        maps[good] = told[good]
+        # The other one sees parts that are not there.
+        wrong = np.zeros(sample.size, bool)
+        wrong[8::6] = True
+        seen = {"boundary": 0.95 * wrong, "distance": 0.95 * ~wrong * (sample.mask == 1)}
+        maps[bad] = seen[bad]
+        layers = [softmax_of(sample.mask * 0.98), maps["boundary"], maps["distance"]]
+        outputs.append(np.dstack(layers).astype(np.float32))
+    return outputs
+
+
+@pytest.mark.parametrize(("good", "bad"), [("boundary", "distance"), ("distance", "boundary")])
+def test_what_parts_objects_is_chosen_by_the_validation_images(good, bad):
+    part = squares()
+    found = search(card(objects=("boundary", "distance")), part, always(split_by(good, bad)))
+    assert found.post.objects_by == good
+    assert found.after > found.before
+
+
+@pytest.mark.parametrize("key", ["largest_hole", "smallest_object"])
+def test_holes_are_filled_and_specks_dropped_where_that_gains(key):
+    part = squares()
+    plain = Dataset.from_arrays([s.image for s in part], [s.mask for s in part])
+    outputs = []
+    for sample in plain:
+        said = np.where(sample.mask == 1, 0.98, 0.02)
+        if key == "largest_hole":
+            said[16:18, 10:12] = 0.02
+        else:
+            said[32:34, 33:35] = 0.98
+        outputs.append(softmax_of(said))
+    found = search(card(), plain, always(outputs))
+    assert getattr(found.post, key) >= 4
+    assert found.after == 1
+
+
 def test_averaging_is_taken_where_it_gains():
     part = squares()
     rng = np.random.default_rng(0)

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -55,3 +56,54 @@ def test_the_memory_is_what_the_process_may_use_of_it(tmp_path, monkeypatch, gro
     sizes = {"SC_PHYS_PAGES": 2**22, "SC_PAGE_SIZE": 2**12}
     monkeypatch.setattr(machine.os, "sysconf", sizes.__getitem__)
     assert machine.machine()["memory_gib"] == gib
+
+
+@pytest.mark.parametrize(
+    ("affinity", "allowed", "cores"),
+    [
+        (8, None, 8),
+        (3, None, 3),
+        (8, "max 100000", 8),
+        (8, "250000 100000", 3),
+        (8, "50000 100000", 1),
+    ],
+)
+def test_the_cores_are_those_that_the_process_may_use(
+    tmp_path, monkeypatch, affinity, allowed, cores
+):
+    (tmp_path / "groups").write_text("0::/job\n")
+    (tmp_path / "job").mkdir()
+    if allowed:
+        (tmp_path / "job" / "cpu.max").write_text(f"{allowed}\n")
+    monkeypatch.setattr(machine, "GROUPS_OF_PROCESS", tmp_path / "groups")
+    monkeypatch.setattr(machine, "GROUPS", tmp_path)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 8)
+    own = set(range(affinity))
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda process: own, raising=False)
+    assert machine.machine()["cores"] == cores
+
+
+def test_an_accelerator_is_told_by_its_name(monkeypatch):
+    assert machine.machine()["accelerator"] is None
+    monkeypatch.setattr(machine, "device", lambda: "gpu")
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        found = SimpleNamespace(name="H100", total_memory=80 * 2**30)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: found)
+        expected = {"name": "H100", "memory_gib": 80.0}
+    elif backend == "jax":
+        import jax
+
+        found = SimpleNamespace(device_kind="H100", memory_stats=lambda: {"bytes_limit": 2**35})
+        monkeypatch.setattr(jax, "devices", lambda: [found])
+        expected = {"name": "H100", "memory_gib": 32.0}
+    else:
+        import tensorflow as tf
+
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first"])
+        told = {"device_name": "H100"}
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda place: told)
+        expected = {"name": "H100", "memory_gib": None}
+    assert machine.machine()["accelerator"] == expected

@@ -44,6 +44,7 @@ def test_a_pace_is_measured_and_kept(tmp_path, monkeypatch):
         {"model": Model(filters=5)},
         {"fused": False},
         {"threads": 1},
+        {"deterministic": False},
     ],
 )
 def test_another_trial_is_measured_anew(tmp_path, monkeypatch, changes):
@@ -52,6 +53,19 @@ def test_another_trial_is_measured_anew(tmp_path, monkeypatch, changes):
     pace_of(TRIAL, folder=tmp_path)
     pace_of(Trial(**{**TRIAL.__dict__, **changes}), folder=tmp_path)
     assert len(measured) == 2
+
+
+def test_another_machine_is_measured_anew(tmp_path, monkeypatch):
+    """A home folder may be shared by machines, and a container get another share of one."""
+    measured = []
+    monkeypatch.setattr(probe, "_measure", measuring(probe.Pace(1, 2), measured))
+    pace_of(TRIAL, folder=tmp_path)
+    real = probe.machine()
+    for changes in ({"cores": real["cores"] + 1}, {"accelerator": {"name": "another"}}):
+        monkeypatch.setattr(probe, "machine", lambda changes=changes: real | changes)
+        pace_of(TRIAL, folder=tmp_path)
+        pace_of(TRIAL, folder=tmp_path)
+    assert len(measured) == 3
 
 
 def test_what_is_compared_is_measured_together(tmp_path, monkeypatch):

@@ -170,6 +170,17 @@ def test_a_batch_fits_the_memory(monkeypatch):
 
 
 @pytest.mark.usefixtures("paces")
+def test_the_tiles_of_large_images_fit_the_memory(monkeypatch):
+    assert plan(cells()).recipe.data.tile == 1024
+    monkeypatch.setattr(training_choices, "machine", lambda: {"memory_gib": 0.5})
+    found = plan(cells())
+    assert 256 <= found.recipe.data.tile < 1024
+    assert "GiB of the 0.5" in found.reasons["data.tile"]
+    resized = plan(cells(), settings={"data.fit": "resize"})
+    assert "no effect" in resized.reasons["data.tile"]
+
+
+@pytest.mark.usefixtures("paces")
 def test_a_batch_is_halved_until_it_fits_the_memory(monkeypatch):
     measured = training_choices.paces_of
 

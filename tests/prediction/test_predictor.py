@@ -1,6 +1,7 @@
 """The predictor: any image in, a prediction at its own size out."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -13,6 +14,7 @@ from delineate.data.pipeline import TrainingWindows, ValidationWindows
 from delineate.errors import BundleError, DataError, ImageError, UsageError
 from delineate.imaging import write_png
 from delineate.normalisation import KINDS, normalise
+from delineate.prediction.averaging import averaged
 from delineate.prediction.predictor import Prediction, Predictor
 from delineate.recipe import Augment, Post
 from delineate.runs import Run
@@ -142,6 +144,22 @@ def test_the_probabilities_of_all_members_are_averaged(grey_bundle):
         np.zeros((2, 2), np.uint8)
     )
     np.testing.assert_allclose(found.probabilities[0, 0], [0.6, 0.4], rtol=1e-6)
+
+
+def test_the_card_says_what_is_averaged(tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((None, None, 3))
+    said = keras.layers.Conv2D(1, 5, padding="same", activation="sigmoid")(
+        keras.layers.Rescaling(1 / 255)(image)
+    )
+    post = Post(averaging="flips", scales=(0.5,))
+    predictor = Predictor.open(save_bundle(tmp_path, keras.Model(image, said), post=post))
+    alone = replace(predictor, card=predictor.card.model_copy(update={"post": Post()}))
+    picture = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    expected = averaged(picture, alone.raw, ways="flips", scales=(0.5,))
+    found = predictor.predict(picture).probabilities
+    np.testing.assert_allclose(found[..., 1], expected[..., 0], atol=1e-5)
+    assert np.abs(found - alone.predict(picture).probabilities).max() > 1e-3
 
 
 def test_every_member_of_a_bundle_is_opened(tmp_path):

@@ -61,7 +61,7 @@ def test_the_search_leaves_time_for_the_report(
         return Tuning(Post(), "dice_per_image", 0.0, 0.0, ())
 
     monkeypatch.setattr("delineate.training.train.tune", tune)
-    monkeypatch.setattr("delineate.training.train.seconds_of_report", lambda parts: report)
+    monkeypatch.setattr("delineate.training.train.seconds_of_report", lambda *_: report)
     # An hour, since one epoch has to fit beside the report on the slowest machine, too.
     asked = {"training.budget": 60.0, "post.tune": True, "evaluation.report": True}
     train(discs, recipe.override(asked | {"training.epochs": 1}), to=tmp_path / "run")

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import partition_folds
 from delineate.errors import DataError, RunError
 from delineate.prediction.predictor import Predictor
+from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training import folds
+from delineate.training.beginning import describe
+from delineate.training.folds import train_folds, whole_run
 from delineate.training.train import train
 from tests.training.conftest import make_discs
 from tests.training.test_resume import Bell, weights_hash
@@ -149,3 +155,75 @@ def test_a_run_of_folds_is_not_joined_again(unsplit, trained):
     before = (trained.best / "card.json").stat().st_mtime_ns
     train(unsplit, None, to=trained.folder, resume=True)
     assert (trained.best / "card.json").stat().st_mtime_ns == before
+
+
+def test_the_report_is_of_the_test_images_by_all_members(unsplit, threefold, tmp_path):
+    told = threefold.override({"evaluation.report": True, "training.epochs": 1})
+    run = train(unsplit, told, to=tmp_path / "run")
+    values = json.loads(run.report_json.read_text())
+    assert values["split"] == "test"
+    assert {row["name"] for row in values["images"]} == names(splits_of(run)["test"])
+
+
+def budgeted(recipe, minutes):
+    return recipe.override({"training.budget": minutes, "training.epochs": 1})
+
+
+def shares(run):
+    """The minutes that each fold was given."""
+    return [Recipe.load(run.fold(number).recipe).training.budget for number in (1, 2, 3)]
+
+
+def test_the_time_is_shared_by_what_comes_after_the_folds(
+    unsplit, threefold, tmp_path, monkeypatch
+):
+    """All of it is told by one clock, which only the folds and what follows move on."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=time.time)
+    monkeypatch.setattr(folds, "time", clock)
+    told = []
+
+    def after(predictor, *, members, tests, searched, augment, budget):
+        told.append((members, tests, len(searched), budget))
+        return 600.0
+
+    monkeypatch.setattr(folds, "seconds_after_folds", after)
+    def one(dataset, recipe, *, to, resume):
+        run = train(dataset, recipe, to=to, resume=resume)
+        now[0] += 60 * recipe.training.budget
+        return run
+
+    recipe = budgeted(threefold, 60.0)
+    run = Run.create(tmp_path / "run")
+    describe(run, whole_run(unsplit, recipe), recipe, {})
+    train_folds(unsplit, recipe, run, one, begun=0.0)
+    # 5 % are left at first; then ten minutes, as was measured.
+    assert shares(run) == pytest.approx([19.0, 15.5, 15.5])
+    assert told == [(3, None, 8, 3600.0)] * 2
+
+
+def test_what_was_spent_before_an_interruption_counts(unsplit, threefold, tmp_path):
+    class Second(Bell):
+        trainings = 0
+
+        def on_train_begin(self, logs=None):
+            self.trainings += 1
+
+        def on_train_batch_end(self, batch, logs=None):
+            if self.trainings == 2:
+                super().on_train_batch_end(batch, logs)
+
+    asked = threefold.override({"training.budget": 600.0, "training.epochs": 2})
+    with pytest.raises(KeyboardInterrupt):
+        train(unsplit, asked, to=tmp_path / "cut", callbacks=[Second(1, 0)])
+    cut = Run(tmp_path / "cut")
+    events = cut.fold(1).events()
+    assert events[-1]["event"] == "ended"
+    # As if the first fold had taken an hour.
+    events[-1]["spent"] = 3600.0
+    cut.fold(1).write_events(events)
+    train(unsplit, None, to=cut.folder, resume=True)
+    first, _, third = shares(cut)
+    assert first == pytest.approx(600 * 0.95 / 3, rel=0.01)
+    assert third < 600 - 60
+    assert third == pytest.approx(600 - 60, rel=0.02)

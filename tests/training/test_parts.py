@@ -22,5 +22,10 @@ def test_the_card_has_the_pixel_size_that_the_data_says(discs, recipe):
     assert (card.pixel_size, card.pixel_unit) == ((0.5, 0.25), "mm")
 
 
+def test_the_card_has_the_tile_that_the_recipe_says(discs, recipe):
+    assert assemble(discs, recipe).card.tile == 1024
+    assert assemble(discs, recipe.override({"data.tile": 512})).card.tile == 512
+
+
 def test_the_card_says_where_nothing_was_learnt_before(discs, recipe):
     assert assemble(discs, recipe).card.licences["weights"].startswith("trained from nothing")

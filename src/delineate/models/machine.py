@@ -1,5 +1,6 @@
 """The machine: what it is, and threads, determinism and seeds set on it."""
 
+import math
 import os
 import platform
 import sys
@@ -34,9 +35,10 @@ def machine() -> dict[str, Any]:
     """Return what the speed of a training depends on, plain values: processor, device, versions."""
     return {
         "processor": _processor(),
-        "cores": os.cpu_count() or 1,
+        "cores": _cores(),
         "memory_gib": _memory_gib(),
         "device": device(),
+        "accelerator": _accelerator(),
         "backend": keras.backend.backend(),
         "versions": versions(),
     }
@@ -55,12 +57,9 @@ def device() -> str:
 def environment() -> dict[str, Any]:
     """Return the versions, the machine and the command, plain values for JSON."""
     return {
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "versions": versions(),
+        **machine(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
         "command": sys.argv,
     }
 
@@ -106,18 +105,62 @@ def _processor() -> str:
     return next(named, platform.processor())
 
 
+def _cores() -> int:
+    """Return how many cores this process may use, a part of one counted whole."""
+    limits: list[float] = [os.cpu_count() or 1]
+    with suppress(AttributeError, OSError):
+        limits.append(len(os.sched_getaffinity(0)))
+    for text in _said_of_groups("cpu.max"):
+        share, _, period = text.partition(" ")
+        if share.isdecimal() and period.isdecimal():
+            limits.append(int(share) / int(period))
+    return max(1, math.ceil(min(limits)))
+
+
+def _accelerator() -> dict[str, Any] | None:
+    """Return the name of the first accelerator, and its memory where the backend tells it."""
+    if device() == "cpu":
+        return None
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        found = torch.cuda.get_device_properties(0)
+        return {"name": found.name, "memory_gib": round(found.total_memory / 2**30, 1)}
+    if backend == "jax":
+        import jax
+
+        first = jax.devices()[0]
+        limit = (first.memory_stats() or {}).get("bytes_limit")
+        return {
+            "name": first.device_kind,
+            "memory_gib": None if limit is None else round(limit / 2**30, 1),
+        }
+    import tensorflow as tf
+
+    places = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(places[0]) if places else {}
+    return {"name": details.get("device_name", device()), "memory_gib": None}
+
+
 def _memory_gib() -> float | None:
     """Return the memory that this process may use; None: unknown."""
-    limits = _limits_of_groups()
+    said = _said_of_groups("memory.max", "memory", "memory.limit_in_bytes")
+    limits = [int(text) for text in said if text.isdecimal()]
     with suppress(AttributeError, ValueError, OSError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return round(min(limits) / 2**30, 1) if limits else None
 
 
-def _limits_of_groups() -> list[int]:
-    """Return the bytes that the process's control groups allow, as containers and schedulers do.
+def _said_of_groups(name: str, kind: str = "", first: str = "") -> list[str]:
+    """Return what the process's control groups allow, as containers and schedulers say it.
 
     https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1 beside it.
+
+    Args:
+        name: The file in the second version.
+        kind: The kind of group in the first one; empty: there it is not looked for.
+        first: The file in the first version.
     """
     try:
         lines = GROUPS_OF_PROCESS.read_text(encoding="utf-8").splitlines()
@@ -126,22 +169,20 @@ def _limits_of_groups() -> list[int]:
     found = []
     for _, kinds, path in (line.split(":", 2) for line in lines):
         if not kinds:
-            found += _limits(GROUPS, path, "memory.max")
-        elif "memory" in kinds.split(","):
-            found += _limits(GROUPS / "memory", path, "memory.limit_in_bytes")
+            found += _said(GROUPS, path, name)
+        elif kind and kind in kinds.split(","):
+            found += _said(GROUPS / kind, path, first)
     return found
 
 
-def _limits(folder: Path, path: str, name: str) -> list[int]:
-    """Return the limits of a group and of all that it lies in."""
+def _said(folder: Path, path: str, name: str) -> list[str]:
+    """Return what a group and all that it lies in say in such a file."""
     group = Path(path).relative_to("/")
     found = []
     for each in (group, *group.parents):
         try:
-            text = (folder / each / name).read_text(encoding="utf-8").strip()
+            found.append((folder / each / name).read_text(encoding="utf-8").strip())
         except OSError:
             # In a container, its own group is the top.
             continue
-        if text.isdecimal():
-            found.append(int(text))
     return found

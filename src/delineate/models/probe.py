@@ -37,7 +37,7 @@ FULL = (
 # How often each has its turn, and how many steps of it are timed.
 ROUNDS, TIMED = 3, 3
 # To be raised when what is measured changes.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Trial:
         precision: "float32" or "bfloat16".
         fused: Whether with the backend's own kernels.
         threads: The recipe's; None: all cores.
+        deterministic: Whether the same seed gives the same weights, which some kernels pay for.
     """
 
     model: Model
@@ -76,6 +77,7 @@ class Trial:
     precision: str = "float32"
     fused: bool = True
     threads: int | None = None
+    deterministic: bool = True
 
 
 def paces_of(trials: Sequence[Trial], *, folder: Path | None = None) -> list[Pace]:

@@ -19,9 +19,13 @@ WORTH = 1.2
 # Pixels of a batch, 8 windows of 256×256; on a GPU, which a small one would leave idle, more.
 BATCH_PIXELS, ON_GPU = 2**19, 8
 SMALLEST_BATCH, LARGEST_BATCH = 4, 64
+# Sides of the tiles in which large images are predicted: usual, and smallest.
+TILE, SMALLEST_TILE = 1024, 256
 # Bytes that a step takes for each number that a layer gives: itself, its gradient and what
 # convolutions lay beside them; and the share of the memory that a step may take.
 BYTES_PER_VALUE, SHARE_OF_MEMORY = 8, 0.4
+# A prediction has no gradients.
+OF_PREDICTION = 0.5
 # Twice the channels take four times as long, and are worth it from so many epochs on.
 COST_OF_WIDTH, ENOUGH = 4, 40
 
@@ -29,7 +33,7 @@ COST_OF_WIDTH, ENOUGH = 4, 40
 def training_choices(found: Fingerprint, recipe: Recipe, said: Said) -> Choices:
     """Return the choices of the sections `[training]`, `[callbacks]`, `[post]` and `[runtime]`.
 
-    A plain network is made wider here, where this machine is fast enough for that.
+    And of what else depends on the machine: the tiles of large images. A plain network is made wider here, where this machine is fast enough for that.
 
     Args:
         found: What the data set is.
@@ -46,6 +50,7 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Said) -> Choices:
         tried = _try(found, recipe, said)
     return {
         **wider,
+        "data.tile": _tile(found, recipe),
         "training.batch_size": tried.batch,
         "runtime.precision": tried.precision,
         **time_choices(found, recipe, said, batch_size=tried.batch_size, pace=tried.pace),
@@ -124,6 +129,22 @@ def _batch_size(found: Fingerprint, recipe: Recipe) -> Choice:
     return Choice(count, f"about {used} of {height}×{width} windows in a step")
 
 
+def _tile(found: Fingerprint, recipe: Recipe) -> Choice:
+    """Return the side of the tiles of large images: as large as there is memory for."""
+    if recipe.data.fit == "resize":
+        return Choice(TILE, "of no effect: whole images are resized")
+    memory = machine()["memory_gib"]
+    if device() != "cpu" or memory is None:
+        return Choice(TILE, "large enough that little is predicted twice where tiles overlap")
+    height, width = recipe.data.size
+    of_a_pixel = OF_PREDICTION * _gib_of_a_window(found, recipe) / (height * width)
+    side = TILE
+    while side > SMALLEST_TILE and side**2 * of_a_pixel > SHARE_OF_MEMORY * memory:
+        side //= 2
+    gib = side**2 * of_a_pixel
+    return Choice(side, f"a tile takes at most some {gib:.2g} GiB of the {memory:g}")
+
+
 def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
     """Return how much memory a step of training takes for each window of its batch."""
     height, width = recipe.data.size
@@ -149,6 +170,7 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
         batch_size=batch_size,
         fused=recipe.runtime.fused,
         threads=recipe.runtime.threads,
+        deterministic=recipe.runtime.deterministic,
     )
     precisions = ("float32", "bfloat16")
     try:
@@ -161,7 +183,7 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
 def _precision(paces: Mapping[str, Pace]) -> Choice:
     plain, half = paces["float32"].images_per_second, paces["bfloat16"].images_per_second
     said = f"{plain:.1f} images per second in float32, {half:.1f} in bfloat16, measured here"
-    return Choice("bfloat16" if half > WORTH * plain else "float32", said)
+    return Choice("bfloat16" if half >= WORTH * plain else "float32", said)
 
 
 def _optimizer() -> Choices:

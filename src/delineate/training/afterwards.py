@@ -38,36 +38,88 @@ def seconds_afterwards(
         recipe: Whether settings are searched, and whether there is a report.
         budget: Seconds of the whole training, of which the search gets a share at the most.
     """
-    part = parts.dataset.split(parts.reported)
-    predictor, sample = parts.predictor(), _middling(part)
-    image = adapt_channels(sample.image, predictor.card.channels, sample.name)
-    compiling, running = (_timed(lambda: predictor.raw(image)) for _ in range(2))
-    images, scoring = _images_of(part, sample), _scoring(predictor, sample)
-    needed = _validating(parts, stepper)
-    needed += len({fact.size for fact in part.facts}) * max(0.0, compiling - running)
-    searched = 0.0
-    if recipe.evaluation.report:
-        needed += images * (running + scoring) + DRAWING
-    if recipe.post.tune and parts.validation is not None:
-        costs = _costs(predictor.card.post, recipe.augment)
-        some = some_of(part, predictor.card)
-        # A trial does not take all scores: about half of them.
-        trying = trials_of(predictor.card, some) * scoring / 2
-        searched = len(some) / len(part) * images * (sum(costs) * running + trying)
-        if recipe.evaluation.report:
-            searched += images * (max(costs) - 1) * running
-    return needed + min(searched, SHARE * budget)
+    part, predictor = parts.dataset.split(parts.reported), parts.predictor()
+    searched = some_of(part, predictor.card) if recipe.post.tune and parts.validation else None
+    found = _seconds(
+        predictor,
+        reported=part if recipe.evaluation.report else None,
+        searched=searched,
+        augment=recipe.augment,
+        budget=budget,
+    )
+    return found + _validating(parts, stepper)
 
 
-def seconds_of_report(parts: Parts) -> float:
+def seconds_after_folds(
+    predictor: Predictor,
+    *,
+    members: int,
+    tests: Dataset | None,
+    searched: Dataset | None,
+    augment: Augment,
+    budget: float,
+) -> float:
+    """Return about how many seconds the search and the report will take when all folds are done.
+
+    Args:
+        predictor: Of the bundle of one fold, which stands for all.
+        members: How many folds there are.
+        tests: The images of the report, which all of them predict; None: there is none.
+        searched: The images of the search, each predicted by one of them; None: there is none.
+        augment: How training windows were laid down.
+        budget: Seconds of the whole training, of which the search gets a share at the most.
+    """
+    return _seconds(
+        predictor,
+        reported=tests,
+        searched=searched,
+        augment=augment,
+        budget=budget,
+        members=members,
+    )
+
+
+def seconds_of_report(predictor: Predictor, part: Dataset) -> float:
     """Return about how many seconds a report takes beside the predictions: scores and drawings.
 
     Args:
-        parts: What is trained with what.
+        predictor: Of the bundle.
+        part: The images.
     """
-    part = parts.dataset.split(parts.reported)
     sample = _middling(part)
-    return _images_of(part, sample) * _scoring(parts.predictor(), sample) + DRAWING
+    return _images_of(part, sample) * _scoring(predictor, sample) + DRAWING
+
+
+def _seconds(
+    predictor: Predictor,
+    *,
+    reported: Dataset | None,
+    searched: Dataset | None,
+    augment: Augment,
+    budget: float,
+    members: int = 1,
+) -> float:
+    """Return the seconds of a report by so many networks, and of a search by one each."""
+    whole = reported or searched
+    if whole is None:
+        return 0.0
+    sample = _middling(whole)
+    image = adapt_channels(sample.image, predictor.card.channels, sample.name)
+    compiling, running = (_timed(lambda: predictor.raw(image)) for _ in range(2))
+    scoring = _scoring(predictor, sample)
+    sizes = {fact.size for part in (reported, searched) if part for fact in part.facts}
+    needed = members * len(sizes) * max(0.0, compiling - running)
+    if reported:
+        needed += _images_of(reported, sample) * (members * running + scoring) + DRAWING
+    if not searched:
+        return needed
+    costs = _costs(predictor.card.post, augment)
+    # A trial does not take all scores: about half of them.
+    trying = trials_of(predictor.card, searched) * scoring / 2
+    trials = _images_of(searched, sample) * (sum(costs) * running + trying)
+    if reported:
+        trials += _images_of(reported, sample) * (max(costs) - 1) * members * running
+    return needed + min(trials, SHARE * budget)
 
 
 def _scoring(predictor: Predictor, sample: Sample) -> float:

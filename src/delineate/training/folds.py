@@ -20,10 +20,15 @@ from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training import checkpoint
+from delineate.training.afterwards import seconds_after_folds, seconds_of_report
+from delineate.training.session import BUDGET
 
 ENDED = "ended"
-# Share of a budget for what comes after all folds, and the minutes of a fold at the least.
-AFTER, LEAST = 0.05, 0.1
+# The minutes of a fold at the least.
+LEAST = 0.1
+# Share of a budget for what comes after all folds, until a network of the first one can tell.
+AFTER = 0.05
+BEGUN = "begun"
 
 
 class TrainFold(Protocol):
@@ -68,28 +73,28 @@ def train_folds(
         DataError: There are too few images for so many folds.
         RunError: The data is not what the run was begun with.
     """
-    if any(event["event"] == ENDED for event in run.events()):
+    if _has_ended(run):
         return run
     parts = _folds_of(dataset, recipe)
     partition_as(_as_trained_on(parts[0]), run.read_json(run.dataset))
     runs = [run.fold(number) for number in range(1, len(parts) + 1)]
-    before = sum(_seconds_of(fold) for fold in runs)
+    clock = _Clock(recipe, before=_seconds_before(run, runs), begun=begun)
+    if not run.events():
+        _note(run, BEGUN, spent=round(clock.spent, 3))
     for number, (fold, part) in enumerate(zip(runs, parts, strict=True)):
         if _has_ended(fold):
             continue
         resumed = any(fold.last.glob("*.npz"))
         if not resumed:
             shutil.rmtree(fold.folder, ignore_errors=True)
-        spent = before + time.monotonic() - begun
-        own = _recipe_of_fold(recipe, spent / 60, len(runs) - number)
+        after = _seconds_after(runs[:number], parts, recipe)
+        own = _recipe_of_fold(recipe, clock.share(len(runs) - number, after=after))
         train(part, own, to=fold.folder, resume=resumed)
-    budget = recipe.training.budget
-    left = math.inf if budget is None else 60 * budget - (before + time.monotonic() - begun)
-    found = _tuned(runs, parts, recipe, left) if recipe.post.tune and left > 0 else None
+    found = _tuned(runs, parts, recipe, clock.left) if recipe.post.tune else None
     join(runs, run, found)
-    if recipe.evaluation.report and "test" in parts[0].splits:
+    if _is_reported(parts, recipe):
         evaluate(run, dataset, split="test")
-    run.write_events([*run.events(), {"event": ENDED, "time": round(time.time(), 3)}])
+    _note(run, ENDED)
     return run
 
 
@@ -123,15 +128,49 @@ def _folds_of(dataset: Dataset, recipe: Recipe) -> list[Dataset]:
     )
 
 
-def _recipe_of_fold(recipe: Recipe, spent: float, left: int) -> Recipe:
-    """Return the recipe of a fold, with its share of the minutes that are left."""
-    budget = recipe.training.budget
-    if budget is not None:
-        budget = max(LEAST, (budget * (1 - AFTER) - spent) / left)
+class _Clock:
+    """The time of a run of folds.
+
+    Args:
+        recipe: All settings.
+        before: Seconds spent before a resumption.
+        begun: When this command began, by ``time.monotonic``.
+    """
+
+    def __init__(self, recipe: Recipe, *, before: float, begun: float) -> None:
+        budget = recipe.training.budget
+        self._seconds = math.inf if budget is None else 60 * budget
+        self._before, self._begun = before, begun
+
+    @property
+    def spent(self) -> float:
+        """Seconds spent so far."""
+        return self._before + time.monotonic() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; infinite without a budget."""
+        return self._seconds - self.spent
+
+    def share(self, folds: int, *, after: float | None) -> float | None:
+        """Return the minutes of each of so many folds; None without a budget.
+
+        Args:
+            folds: Those that have not ended.
+            after: Seconds that are needed when all have; None: not known yet.
+        """
+        if self._seconds == math.inf:
+            return None
+        reserve = AFTER * self._seconds if after is None else after
+        return max(LEAST, (self.left - reserve) / folds / 60)
+
+
+def _recipe_of_fold(recipe: Recipe, minutes: float | None) -> Recipe:
+    """Return the recipe of a fold, with its share of the time."""
     return recipe.override(
         {
             "training.folds": 1,
-            "training.budget": budget,
+            "training.budget": minutes,
             "post.tune": False,
             # What was found in the data has been told.
             "data.check": "none",
@@ -139,19 +178,67 @@ def _recipe_of_fold(recipe: Recipe, spent: float, left: int) -> Recipe:
     )
 
 
+def _seconds_before(run: Run, folds: Sequence[Run]) -> float:
+    """Return what a run has taken before it was interrupted, as far as its budget is to know."""
+    planned = next((each["spent"] for each in run.events() if each["event"] == BEGUN), 0.0)
+    return float(planned + sum(map(_seconds_of, folds)))
+
+
 def _seconds_of(fold: Run) -> float:
-    """Return what the training of a fold has taken so far."""
+    """Return what a fold has taken of the budget so far, its report included."""
+    ended = [event for event in fold.events() if event["event"] == ENDED]
+    if ended:
+        return float(ended[-1].get("spent", 0.0))
     try:
-        return checkpoint.load(fold.last).seconds
+        return float(checkpoint.load(fold.last).states.get(BUDGET, {}).get("spent", 0.0))
     except RunError:
         return 0.0
 
 
-def _has_ended(fold: Run) -> bool:
-    return any(event["event"] == ENDED for event in fold.events())
+def _has_ended(run: Run) -> bool:
+    return any(event["event"] == ENDED for event in run.events())
 
 
-def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe, seconds: float) -> Tuning:
+def _note(run: Run, event: str, **values: Any) -> None:
+    run.write_events([*run.events(), {"event": event, "time": round(time.time(), 3), **values}])
+
+
+def _is_reported(parts: Sequence[Dataset], recipe: Recipe) -> bool:
+    return recipe.evaluation.report and "test" in parts[0].splits
+
+
+def _seconds_after(done: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe) -> float | None:
+    """Return how long what comes after all folds will take; None while no network can tell.
+
+    Args:
+        done: The folds that have ended.
+        parts: The images of each fold, by what they are for.
+        recipe: All settings.
+    """
+    if not done or recipe.training.budget is None:
+        return None
+    predictor = Predictor.open(done[0])
+    return seconds_after_folds(
+        predictor,
+        members=len(parts),
+        tests=parts[0].split("test") if _is_reported(parts, recipe) else None,
+        searched=_searched(parts, predictor.card)[1] if recipe.post.tune else None,
+        augment=recipe.augment,
+        budget=60 * recipe.training.budget,
+    )
+
+
+def _searched(parts: Sequence[Dataset], card: Card) -> tuple[list[Dataset], Dataset]:
+    """Return the images of the search: those that each fold has held out, and all together."""
+    held = [part.split("validation") for part in parts]
+    held = [some_of(part, card, share=1 / len(parts)) for part in held]
+    places = {record.name: index for index, record in enumerate(parts[0].records)}
+    return held, parts[0].subset([places[each.name] for part in held for each in part.records])
+
+
+def _tuned(
+    runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe, seconds: float
+) -> Tuning | None:
     """Return the settings that are best for images that each network has not seen.
 
     Args:
@@ -159,18 +246,24 @@ def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe, second
         parts: The images of each, by what they are for.
         recipe: All settings.
         seconds: The time there is for it, and for the report on the test images.
+
+    Returns:
+        None where there is no time for it.
     """
     predictors = [Predictor.open(run) for run in runs]
     card = predictors[0].card
-    held = [part.split("validation") for part in parts]
-    held = [some_of(part, card, share=1 / len(parts)) for part in held]
-    places = {record.name: index for index, record in enumerate(parts[0].records)}
-    seen = parts[0].subset([places[each.name] for part in held for each in part.records])
-    tests = len(parts[0].splits.get("test", ())) if recipe.evaluation.report else 0
+    held, seen = _searched(parts, card)
+    again = 0.0
+    if _is_reported(parts, recipe):
+        tests = parts[0].split("test")
+        again = len(tests) * len(runs) / len(seen)
+        seconds -= seconds_of_report(predictors[0], tests)
+    if seconds <= 0:
+        return None
     said = Said(
         list(zip(predictors, held, strict=True)),
         seconds=seconds,
-        again=tests * len(runs) / len(seen),
+        again=again,
         between=trials_of(card, seen) // 2,
     )
     wishes = wishes_of(card.post, recipe.augment)

@@ -164,6 +164,7 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str |
         fit=recipe.data.fit,
         size=recipe.data.size,
         stride=stride_of(recipe.model),
+        tile=recipe.data.tile,
         fixed_size=works_at_one_size(recipe.model),
         output=recipe.model.output,
         objects=object_targets_of(recipe.model),

@@ -41,10 +41,10 @@ class Journal(keras.callbacks.Callback):
         """Return whether there has been such an event."""
         return any(each["event"] == event for each in self.events)
 
-    def note_once(self, event: str) -> None:
+    def note_once(self, event: str, **values: Any) -> None:
         """Add an event and write the journal, unless there has been such an event."""
         if not self.has(event):
-            self.note(event)
+            self.note(event, **values)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Add the epoch's row and draw the curves."""

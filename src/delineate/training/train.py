@@ -99,7 +99,8 @@ def train(
         _tune(session)
         if chosen.evaluation.report and run.best.is_dir() and not run.report.is_file():
             evaluate(run, dataset, split=parts.reported)
-        session.journal.note_once("ended")
+        spent = {} if session.budget is None else {"spent": round(session.budget.spent, 3)}
+        session.journal.note_once("ended", **spent)
     return run
 
 
@@ -158,7 +159,9 @@ def _tune(session: Session) -> None:
     left = None
     if session.budget:
         # The report has to fit, too.
-        left = session.budget.left - (seconds_of_report(parts) if recipe.evaluation.report else 0.0)
+        left = session.budget.left
+        if recipe.evaluation.report:
+            left -= seconds_of_report(parts.predictor(), parts.dataset.split(parts.reported))
         if left <= 0:
             return
     part = parts.dataset.split("validation")
