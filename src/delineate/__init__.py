@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from delineate.evaluation.show import show, show_predictions
     from delineate.models.build import build_model
     from delineate.planning.plan import Plan, plan
-    from delineate.prediction.many import predict
+    from delineate.prediction.many import Done, predict, predict_files
+    from delineate.prediction.outputs import Wanted
     from delineate.prediction.predictor import Prediction, Predictor
     from delineate.recipe import Recipe
     from delineate.report import Finding, Report
@@ -37,6 +38,7 @@ _PLACES = {
     "Card": "delineate.bundle",
     "Dataset": "delineate.data.dataset",
     "DelineateError": "delineate.errors",
+    "Done": "delineate.prediction.many",
     "Finding": "delineate.report",
     "Plan": "delineate.planning.plan",
     "Prediction": "delineate.prediction.predictor",
@@ -45,6 +47,7 @@ _PLACES = {
     "Report": "delineate.report",
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
+    "Wanted": "delineate.prediction.outputs",
     "build_model": "delineate.models.build",
     "check": "delineate.data.checking.check",
     "demo": "delineate.training.demo",
@@ -52,6 +55,7 @@ _PLACES = {
     "fetch": "delineate.data.fetching.fetch",
     "plan": "delineate.planning.plan",
     "predict": "delineate.prediction.many",
+    "predict_files": "delineate.prediction.many",
     "show": "delineate.evaluation.show",
     "show_predictions": "delineate.evaluation.show",
     "train": "delineate.training.train",
@@ -64,6 +68,7 @@ __all__ = [
     "Card",
     "Dataset",
     "DelineateError",
+    "Done",
     "Finding",
     "Plan",
     "Prediction",
@@ -72,6 +77,7 @@ __all__ = [
     "Report",
     "Run",
     "Sample",
+    "Wanted",
     "build_model",
     "check",
     "demo",
@@ -79,6 +85,7 @@ __all__ = [
     "fetch",
     "plan",
     "predict",
+    "predict_files",
     "show",
     "show_predictions",
     "train",

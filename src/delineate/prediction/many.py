@@ -66,7 +66,7 @@ def predict_files(
     run: Any,
     inputs: Sequence[str],
     *,
-    to: Path,
+    to: str | Path,
     wanted: Wanted | None = None,
     runtime: str | None = None,
     progress: Progress | None = None,
@@ -91,7 +91,7 @@ def predict_files(
         DataError: Two images of one name would be in one table of run lengths.
         BundleError: There is no bundle.
     """
-    wanted = wanted or Wanted()
+    wanted, to = wanted or Wanted(), Path(to)
     files = find_inputs(inputs, to)
     table = wanted.run_lengths
     if table is not None:
