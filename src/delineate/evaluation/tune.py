@@ -248,7 +248,6 @@ class _Trials:
         card = self.card.model_copy(update={"post": post})
         found = (finish(output.astype(np.float32), card) for output in raw)
         measured = measure(self.truths, found, self.objective, classes=len(card.classes))
-        first = self._kept is None
         better = True
         if self._kept is None:
             self._before = measured.value
@@ -259,7 +258,7 @@ class _Trials:
         self.tried.append(row)
         if better:
             self.best, self._kept = post, measured
-        return better or first
+        return better
 
     def result(self) -> Tuning:
         """Return what has been found."""

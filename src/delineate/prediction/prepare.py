@@ -1,6 +1,5 @@
 """From an image of any size to the network's input, and back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,8 +7,6 @@ import numpy as np
 
 from delineate.imaging import Padding, pad_to_multiple, resize_image, resize_probabilities
 from delineate.prediction.tiling import in_tiles
-
-Run = Callable[[np.ndarray], np.ndarray]
 
 
 class Runtime(Protocol):
