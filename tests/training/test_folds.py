@@ -188,6 +188,7 @@ def test_the_time_is_shared_by_what_comes_after_the_folds(
         return 600.0
 
     monkeypatch.setattr(folds, "seconds_after_folds", after)
+
     def one(dataset, recipe, *, to, resume):
         run = train(dataset, recipe, to=to, resume=resume)
         now[0] += 60 * recipe.training.budget

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 
 from delineate.bundle import Bundle
+from delineate.data.dataset import Dataset
 from delineate.prediction.predictor import Predictor
 from delineate.training.train import train
+from tests.training.conftest import make_discs
+
+
+@pytest.fixture(scope="module")
+def discs():
+    images, masks, instances = make_discs(count=14)
+    # Of fewer than five validation images nothing is searched.
+    splits = ["train"] * 8 + ["validation"] * 6
+    return Dataset.from_arrays(images, masks, instances=instances, splits=splits, name="discs")
 
 
 @pytest.fixture(scope="module")

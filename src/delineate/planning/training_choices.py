@@ -33,7 +33,8 @@ COST_OF_WIDTH, ENOUGH = 4, 40
 def training_choices(found: Fingerprint, recipe: Recipe, said: Said) -> Choices:
     """Return the choices of the sections `[training]`, `[callbacks]`, `[post]` and `[runtime]`.
 
-    And of what else depends on the machine: the tiles of large images. A plain network is made wider here, where this machine is fast enough for that.
+    And of what else depends on the machine: the tiles of large images. A plain network is made
+    wider here, where this machine is fast enough for that.
 
     Args:
         found: What the data set is.
