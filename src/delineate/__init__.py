@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from delineate.errors import DelineateError
     from delineate.evaluation.evaluate import evaluate
     from delineate.evaluation.show import show, show_predictions
+    from delineate.export.benchmark import benchmark
+    from delineate.export.export import export
     from delineate.models.build import build_model
     from delineate.planning.plan import Plan, plan
     from delineate.prediction.many import predict
@@ -45,10 +47,12 @@ _PLACES = {
     "Report": "delineate.report",
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
+    "benchmark": "delineate.export.benchmark",
     "build_model": "delineate.models.build",
     "check": "delineate.data.checking.check",
     "demo": "delineate.training.demo",
     "evaluate": "delineate.evaluation.evaluate",
+    "export": "delineate.export.export",
     "fetch": "delineate.data.fetching.fetch",
     "plan": "delineate.planning.plan",
     "predict": "delineate.prediction.many",
@@ -57,7 +61,7 @@ _PLACES = {
     "train": "delineate.training.train",
 }
 # These import Keras, whose backend has to be chosen before.
-_NEED_KERAS = {"build_model", "demo", "plan", "train"}
+_NEED_KERAS = {"build_model", "demo", "export", "plan", "train"}
 
 __all__ = [
     "Bundle",
@@ -72,10 +76,12 @@ __all__ = [
     "Report",
     "Run",
     "Sample",
+    "benchmark",
     "build_model",
     "check",
     "demo",
     "evaluate",
+    "export",
     "fetch",
     "plan",
     "predict",

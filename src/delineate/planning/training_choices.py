@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from delineate.errors import RecipeError
 from delineate.models.build import build_network, stride_of, without_weights
 from delineate.models.costs import count_values
-from delineate.models.machine import device, machine
+from delineate.models.machine import compilations, device, is_compiled, machine
 from delineate.models.probe import Pace, Trial, paces_of
 from delineate.planning.choice import Choice, Choices, Said, values_of
 from delineate.planning.fingerprint import Fingerprint
 from delineate.planning.time_choices import epochs_that_fit, time_choices
 from delineate.recipe import Recipe
+
+# Precision, and whether a step is compiled.
+Way = tuple[str, bool]
 
 # A difference below this is chance, and the simpler of two choices stands.
 WORTH = 1.2
@@ -47,7 +50,7 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Said) -> Choices:
     return {
         **wider,
         "training.batch_size": tried.batch,
-        "runtime.precision": tried.precision,
+        **tried.arithmetic,
         **time_choices(found, recipe, said, batch_size=tried.batch_size, pace=tried.pace),
         **_optimizer(),
         **_watching(),
@@ -60,13 +63,13 @@ class _Tried:
 
     Attributes:
         batch: The size of a batch that is chosen.
-        precision: The arithmetic that is chosen.
+        arithmetic: What is chosen of precision and compilation.
         batch_size: The one that is used: chosen, or said.
         pace: With that, in the arithmetic that is used.
     """
 
     batch: Choice
-    precision: Choice
+    arithmetic: Choices
     batch_size: int
     pace: Pace
 
@@ -79,9 +82,9 @@ def _try(found: Fingerprint, recipe: Recipe, said: Said) -> _Tried:
             raise _too_large(recipe, size)
         batch = Choice(size // 2, f"{size} windows in a step take more memory than there is")
         size //= 2
-    precision = _precision(paces)
-    used = recipe.runtime.precision if "runtime.precision" in said else str(precision.value)
-    return _Tried(batch, precision, size, paces[used])
+    arithmetic = _arithmetic(paces, recipe)
+    chosen = recipe.override(values_of(arithmetic) | dict(said)).runtime
+    return _Tried(batch, arithmetic, size, paces[chosen.precision, is_compiled(chosen)])
 
 
 def _too_large(recipe: Recipe, size: int) -> RecipeError:
@@ -139,8 +142,11 @@ def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
     return values * BYTES_PER_VALUE / 2**30
 
 
-def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, Pace] | None:
-    """Return the pace in each arithmetic; None: there is too little memory."""
+def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[Way, Pace] | None:
+    """Return the pace of each way to compute, the simplest first; None: there is too little memory.
+
+    Both arithmetics are tried, and what the recipe says or the backend allows of compilation.
+    """
     trial = Trial(
         recipe.model,
         classes=len(found.classes),
@@ -150,18 +156,48 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
         fused=recipe.runtime.fused,
         threads=recipe.runtime.threads,
     )
-    precisions = ("float32", "bfloat16")
+    ways = [
+        (precision, compiled)
+        for compiled in _compilations(recipe)
+        for precision in ("float32", "bfloat16")
+    ]
     try:
-        paces = paces_of([replace(trial, precision=precision) for precision in precisions])
+        paces = paces_of(
+            [replace(trial, precision=precision, compiled=compiled) for precision, compiled in ways]
+        )
     except MemoryError:
         return None
-    return dict(zip(precisions, paces, strict=True))
+    return dict(zip(ways, paces, strict=True))
 
 
-def _precision(paces: Mapping[str, Pace]) -> Choice:
-    plain, half = paces["float32"].images_per_second, paces["bfloat16"].images_per_second
-    said = f"{plain:.1f} images per second in float32, {half:.1f} in bfloat16, measured here"
-    return Choice("bfloat16" if half > WORTH * plain else "float32", said)
+def _compilations(recipe: Recipe) -> tuple[bool, ...]:
+    if recipe.runtime.compiled is not None:
+        return (is_compiled(recipe.runtime),)
+    return compilations(recipe.runtime)[0]
+
+
+def _arithmetic(paces: Mapping[Way, Pace], recipe: Recipe) -> Choices:
+    """Return the choices of precision and compilation: a way that is much faster than a simpler."""
+    speeds = {way: pace.images_per_second for way, pace in paces.items()}
+    chosen, *others = speeds
+    for way in others:
+        if speeds[way] > WORTH * speeds[chosen]:
+            chosen = way
+    precision, compiled = chosen
+    of_precision = (
+        f"{speeds['float32', compiled]:.1f} images per second in float32, "
+        f"{speeds['bfloat16', compiled]:.1f} in bfloat16, measured here"
+    )
+    of_compilation = compilations(recipe.runtime)[1]
+    if (precision, not compiled) in speeds:
+        of_compilation = (
+            f"{speeds[precision, False]:.1f} images per second without, "
+            f"{speeds[precision, True]:.1f} with it, measured here"
+        )
+    return {
+        "runtime.precision": Choice(precision, of_precision),
+        "runtime.compiled": Choice(compiled, of_compilation),
+    }
 
 
 def _optimizer() -> Choices:

@@ -1,17 +1,19 @@
 """Which files are predicted, and what their predictions are called."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from glob import glob
 from itertools import chain, count
 from pathlib import Path
 
 from delineate.errors import UsageError
 from delineate.imaging import IMAGE_SUFFIXES
+from delineate.prediction.rasters.raster import ZARR, is_large, is_zarr
+from delineate.prediction.video.frames import VIDEO_SUFFIXES
 from delineate.runs import Run
 
 # What is added to the name of an image for each picture that may be written beside its mask.
-PICTURES = ("", "_colour", "_overlay", "_objects")
+PICTURES = ("", "_colour", "_overlay", "_objects", "_preview")
 # For each file of any kind.
 ENDINGS = (
     *(f"{picture}.png" for picture in PICTURES),
@@ -53,19 +55,32 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
 def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
     """Return the files that an input names, and the names that their predictions ask for."""
     path = Path(given)
-    if path.is_dir():
-        inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
+    if path.is_dir() and not is_zarr(path):
+        inside = [item for item in _below(path) if _is_image(item)]
         outside = [item for item in inside if to.resolve() not in item.resolve().parents]
         return [(item, item.relative_to(path)) for item in outside]
-    if path.is_file():
+    if path.exists():
         return [(path, Path(path.name))]
     matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
     return [(item, Path(item.name)) for item in matched if _is_image(item)]
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield all that lies in a folder, in order; an OME-Zarr image is one thing."""
+    for item in sorted(folder.iterdir()):
+        yield item
+        if item.is_dir() and not item.is_symlink() and not is_zarr(item):
+            yield from _below(item)
+
+
 def _is_image(path: Path) -> bool:
-    shown = not path.name.startswith(".")
-    return shown and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return is_zarr(path)
+    # What lies in an OME-Zarr image is none.
+    within = any(part.suffix.lower() == ZARR and is_zarr(part) for part in path.parents)
+    return not within and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _unlike(names: Sequence[Path]) -> list[Path]:
@@ -92,6 +107,10 @@ def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
     images = {path.resolve() for path, _ in named}
     for path, stem in named:
         written = _pictures(to / stem) | {Run(to).review_sheet}
+        # The mask of an image that is predicted in parts is of the image's own kind.
+        mask = file_beside(to / stem, path.suffix)
+        if mask.resolve() in images and is_large(path):
+            written.add(mask)
         if any(picture.resolve() in images for picture in written):
             raise UsageError(
                 f"The prediction of {path} would replace an image in {to}.",

@@ -160,7 +160,7 @@ def _tuned(runs: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe, second
         recipe: All settings.
         seconds: The time there is for it, and for the report on the test images.
     """
-    predictors = [Predictor.open(run) for run in runs]
+    predictors = [Predictor.open(run, runtime="keras") for run in runs]
     card = predictors[0].card
     held = [part.split("validation") for part in parts]
     held = [some_of(part, card, share=1 / len(parts)) for part in held]
