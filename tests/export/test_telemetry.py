@@ -7,8 +7,9 @@ from importlib.util import find_spec
 import pytest
 
 # NNCF reports nothing under pytest, and so has to be tried outside of it.
-SCRIPT = """
+BEGIN = """
 import sys
+from pathlib import Path
 
 tried = []
 
@@ -19,25 +20,50 @@ def heard(event, arguments):
 
 sys.addaudithook(heard)
 
-import keras
 import numpy as np
-from pathlib import Path
-from delineate.export.formats import OPENVINO
-from delineate.prediction.runtimes.openvino import OpenVinoRuntime
+
+folder = Path(sys.argv[1])
+samples = [np.random.default_rng(0).random((1, 8, 8, 3), np.float32) for _ in range(4)]
+"""
+EXPORT = """
+import keras
+from delineate.catalog import find
 
 image = keras.Input((None, None, 3))
 model = keras.Model(image, keras.layers.Conv2D(2, 3, padding="same")(image))
-samples = [np.random.default_rng(0).random((1, 8, 8, 3), np.float32) for _ in range(4)]
-OPENVINO.write(model, Path(sys.argv[1]) / "model.xml", "int8", samples)
-OpenVinoRuntime.open(Path(sys.argv[1]) / "model.xml").run(samples[0])
+for precision in ("float32", {precision!r}):
+    file = folder / precision / find("formats", {name!r}).file
+    file.parent.mkdir(parents=True)
+    find("formats", {name!r}).write(model, file, precision, samples)
+    find("runtimes", {name!r}).open(file).run(samples[0])
+"""
+VIDEO = """
+from fractions import Fraction
+from delineate.prediction.video.frames import open_file
+from delineate.prediction.video.writing import write_video
+
+with write_video(folder / "a.mp4", Fraction(20), lossless=False) as file:
+    file.add(np.zeros((32, 32, 3), np.uint8))
+with open_file(folder / "a.mp4") as source:
+    assert len(list(source.frames)) == 1
+"""
+END = """
 print("telemetry" if sys.modules.get("openvino_telemetry") else "none", tried)
 """
+SCRIPTS = {
+    "openvino": (("openvino", "nncf"), EXPORT.format(name="openvino", precision="int8")),
+    "onnx": (("onnxruntime", "tf2onnx"), EXPORT.format(name="onnx", precision="int8")),
+    "litert": (("ai_edge_litert",), EXPORT.format(name="litert", precision="int8")),
+    "video": (("av",), VIDEO),
+}
 
 
-def test_quantizing_and_converting_try_no_connection(tmp_path):
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_engines_try_no_connection(tmp_path, name):
+    modules, script = SCRIPTS[name]
     # Looked for without an import, which would report.
-    if not all(map(find_spec, ("openvino", "nncf"))):
-        pytest.skip("openvino and nncf are not installed")
+    if not all(map(find_spec, (*modules, "tensorflow"))):
+        pytest.skip(f"{', '.join(modules)}: not installed")
     (tmp_path / "home").mkdir()
     (tmp_path / "out").mkdir()
     home = {
@@ -46,7 +72,7 @@ def test_quantizing_and_converting_try_no_connection(tmp_path):
         "PYTHONPATH": ":".join(sys.path),
     }
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "out")],
+        [sys.executable, "-c", BEGIN + script + END, str(tmp_path / "out")],
         env={**home, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
