@@ -5,6 +5,7 @@ Each run is exported to all formats and precisions, as far as their packages are
 timed beside its Keras model on validation images. Nothing else should run meanwhile.
 """
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ def main() -> None:
         refused = {}
         for name, precisions in FORMATS.items():
             for precision in precisions:
+                # One of an earlier time would stand beside its refusal.
+                earlier = run / "exports" / f"{name}-{precision}"
+                shutil.rmtree(earlier, ignore_errors=True)
                 try:
                     dl.export(run, dataset, format=name, precision=precision, say=print)
                 except dl.DelineateError as error:

@@ -6,6 +6,7 @@ are made in FOLDER, which needs 10 GB. PICTURE is a photograph of some megapixel
 memory, predicted in one go and in tiles. Nothing else should run meanwhile.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ def main() -> None:
         path = folder / f"{side}.tif"
         if not path.is_file():
             make_image(path, side)
+        # What is there already would not be predicted again.
+        shutil.rmtree(folder / "masks", ignore_errors=True)
         cost, _ = run("predict", bundle, path, "--to", folder / "masks")
         rows.append({"side": side, **cost, **of_the_network(bundle, side)})
         print(rows[-1], flush=True)

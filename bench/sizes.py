@@ -18,6 +18,7 @@ import numpy as np
 import own
 from measure import write_rows
 
+from delineate.models.quick import quicken
 from delineate.prediction.runtimes.keras import KerasRuntime
 
 SIDES, COUNTS = (64, 128, 256, 512, 1024), (1, 2, 4, 8, 16, 32, 64)
@@ -54,7 +55,7 @@ def seconds(task: str, side: int, count: int) -> float:
     step, model = own.training(network, "float32")
     if task == "training":
         return timed(step)
-    runtime, images = KerasRuntime(model), networks.noise(network, count)[0]
+    runtime, images = KerasRuntime(quicken(model)), networks.noise(network, count)[0]
     return timed(lambda: runtime.run(images))
 
 

@@ -12,7 +12,7 @@ OWN, DEFAULT = "delineate", "default"
 TITLES = {
     "training": "A step of training",
     "prediction 1": "Prediction, one image at a time",
-    "prediction 16": "Prediction, sixteen images at a time",
+    "prediction 16": "Prediction, sixteen images in memory",
     "whole": "Whole trainings",
 }
 # Multiply-adds of a step of training, in those of a prediction: forwards, and twice backwards.
@@ -58,8 +58,11 @@ def _network(task: str, network: str, rows: list[Row]) -> list[str]:
         if row["task"] != task:
             continue
         groups[row["side"], row["configuration"], row["backend"]].append(row)
-    failures = {key: each[0]["failed"] for key, each in groups.items() if "failed" in each[0]}
-    groups = {key: each for key, each in groups.items() if key not in failures}
+    whole = {
+        key: [row for row in each if "failed" not in row] for key, each in groups.items()
+    }
+    failures = {key: groups[key][0]["failed"] for key, each in whole.items() if not each}
+    groups = {key: each for key, each in whole.items() if each}
     speeds = {key: median(_speeds(each)) for key, each in groups.items()}
     rivals = {key: speed for key, speed in speeds.items() if key[0] != OWN}
     best = max(rivals.values(), default=0.0)

@@ -90,6 +90,8 @@ def whole(network: networks.Network, precision: str, epochs: int) -> dict[str, A
             # Its beginning is the end of the last one that counts.
             "training.epochs": epochs + 1,
             "callbacks.early_stopping": "none",
+            # The rivals draw none.
+            "callbacks.pictures": 0,
             "evaluation.report": False,
             "runtime.precision": precision,
         }

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from delineate.errors import DelineateError
     from delineate.evaluation.evaluate import evaluate
     from delineate.evaluation.show import show, show_predictions
-    from delineate.export.benchmark import benchmark
-    from delineate.export.export import export
+    from delineate.exporting.benchmark import benchmark
+    from delineate.exporting.export import export
     from delineate.models.build import build_model
     from delineate.planning.plan import Plan, plan
     from delineate.prediction.many import predict
@@ -47,12 +47,12 @@ _PLACES = {
     "Report": "delineate.report",
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
-    "benchmark": "delineate.export.benchmark",
+    "benchmark": "delineate.exporting.benchmark",
     "build_model": "delineate.models.build",
     "check": "delineate.data.checking.check",
     "demo": "delineate.training.demo",
     "evaluate": "delineate.evaluation.evaluate",
-    "export": "delineate.export.export",
+    "export": "delineate.exporting.export",
     "fetch": "delineate.data.fetching.fetch",
     "plan": "delineate.planning.plan",
     "predict": "delineate.prediction.many",

@@ -63,6 +63,7 @@ class Export(Plain):
         images: On so many validation images it was compared with the Keras model.
         largest_difference: Of any probability.
         changed: Share of the pixels that have another class.
+        maps: The largest mean over an image of the difference in what is said of objects.
         mean_iou: Of those images, by "before" and "after"; None without any truth.
         seconds: Of a prediction of one image, the median, by "before" (as the run predicts without
             it) and "after".
@@ -75,6 +76,7 @@ class Export(Plain):
     images: int
     largest_difference: float
     changed: float
+    maps: float = 0.0
     mean_iou: dict[str, float | None]
     seconds: dict[str, float]
     source: str = ""

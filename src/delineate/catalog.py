@@ -149,11 +149,11 @@ RUNTIMES = {
 }
 
 FORMATS = {
-    "litert": "delineate.export.formats:LITERT",
-    "onnx": "delineate.export.formats:ONNX",
-    "openvino": "delineate.export.formats:OPENVINO",
-    "savedmodel": "delineate.export.formats:SAVEDMODEL",
-    "tensorrt": "delineate.export.formats:TENSORRT",
+    "litert": "delineate.exporting.formats:LITERT",
+    "onnx": "delineate.exporting.formats:ONNX",
+    "openvino": "delineate.exporting.formats:OPENVINO",
+    "savedmodel": "delineate.exporting.formats:SAVEDMODEL",
+    "tensorrt": "delineate.exporting.formats:TENSORRT",
 }
 
 TABLES = {

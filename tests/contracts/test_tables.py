@@ -19,8 +19,8 @@ from delineate.catalog import (
     TABLES,
     find,
 )
-from delineate.export.parity import TOLERANCES
-from delineate.export.writing import write_model
+from delineate.exporting.parity import TOLERANCES
+from delineate.exporting.writing import write_model
 from delineate.imaging import write_png
 from delineate.losses import LossOptions, SegmentationLoss
 from delineate.metrics import Scores

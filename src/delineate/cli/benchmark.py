@@ -27,7 +27,7 @@ def benchmark(
     """Time the Keras model and each export of a run: latency, memory, size and score."""
     with errors_told(trace=traceback):
         from delineate.data.dataset import Dataset
-        from delineate.export.benchmark import benchmark as run_benchmark
+        from delineate.exporting.benchmark import benchmark as run_benchmark
 
         dataset = None if data is None else Dataset.open(data)
         rows = run_benchmark(run, dataset, seconds=seconds, say=say)

@@ -38,7 +38,7 @@ def export(
         from delineate.data.dataset import Dataset
 
         choose_backend()
-        from delineate.export.export import export as run_export
+        from delineate.exporting.export import export as run_export
 
         bundle = run_export(
             run, Dataset.open(data), format=format, precision=precision, to=to, say=say

@@ -78,7 +78,7 @@ def evaluate(
         rival.require_fit(chosen.part)
     tally = _score(predictor, chosen.part, progress, boundary=boundary)
     values = _values(dataset.name, chosen, tally, predictor.card)
-    values["engine"] = engine_of(predictor)
+    values["engine"] = predictor.engine
     if values["engine"]["runtime"] == "keras":
         # An export's scores would be compared with those of another engine.
         values |= _refined(own, folder, chosen.part, tally.images, boundary=boundary)
@@ -103,12 +103,6 @@ def evaluate(
     if target is not None:
         _write(Run(target), report, tally, predictor.card)
     return report
-
-
-def engine_of(predictor: Predictor) -> dict[str, str]:
-    """Return what has predicted: ``runtime``, and the ``precision`` of the card."""
-    card = predictor.card
-    return {"runtime": card.members[0].runtime, "precision": card.precision}
 
 
 @dataclass

@@ -157,7 +157,7 @@ def _step_of(trial: Trial) -> Callable[[], object]:
     if trial.fused:
         exchange_kernels(network.trainer)
         fold_frozen(network.trainer)
-        enlarge_at_once(network.trainer)
+        enlarge_at_once(network.trainer, compiled=trial.compiled)
     shape = (trial.batch_size, *trial.size)
     images = np.random.default_rng(0).integers(0, 256, (*shape, trial.channels)).astype(np.float32)
     masks = np.zeros(shape, np.int32)

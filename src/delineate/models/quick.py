@@ -10,15 +10,14 @@ def quicken(model: keras.Model) -> keras.Model:
     """Return the model itself, which now predicts with the backend's own kernels.
 
     Batch normalisation is folded into the convolution before it, and bilinear enlargement is done
-    at once. Outputs stay the same up to rounding, weights and what is saved exactly. The model is
-    not trained any more.
+    at once. Outputs stay the same up to rounding, weights and what is saved exactly. The model must
+    not be trained any more.
 
     Args:
         model: Any; one that is not functional stays as it is.
     """
-    model.trainable = False
     if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
         return model
-    fold_frozen(model)
+    fold_frozen(model, predicting=True)
     enlarge_at_once(model)
     return model

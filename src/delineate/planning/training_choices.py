@@ -145,7 +145,8 @@ def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
 def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[Way, Pace] | None:
     """Return the pace of each way to compute, the simplest first; None: there is too little memory.
 
-    Both arithmetics are tried, and what the recipe says or the backend allows of compilation.
+    Both arithmetics are tried, and what the recipe says or the backend allows of compilation: a
+    compiler that is not there, or cannot do it, is only left out.
     """
     trial = Trial(
         recipe.model,
@@ -156,18 +157,18 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[Way, 
         fused=recipe.runtime.fused,
         threads=recipe.runtime.threads,
     )
-    ways = [
-        (precision, compiled)
-        for compiled in _compilations(recipe)
-        for precision in ("float32", "bfloat16")
-    ]
-    try:
-        paces = paces_of(
-            [replace(trial, precision=precision, compiled=compiled) for precision, compiled in ways]
-        )
-    except MemoryError:
-        return None
-    return dict(zip(ways, paces, strict=True))
+    paces: dict[Way, Pace] = {}
+    for compiled in _compilations(recipe):
+        ways = [(precision, compiled) for precision in ("float32", "bfloat16")]
+        trials = [replace(trial, precision=way[0], compiled=compiled) for way in ways]
+        try:
+            paces |= zip(ways, paces_of(trials), strict=True)
+        except MemoryError:
+            break
+        except Exception:
+            if not paces:
+                raise
+    return paces or None
 
 
 def _compilations(recipe: Recipe) -> tuple[bool, ...]:
@@ -188,7 +189,7 @@ def _arithmetic(paces: Mapping[Way, Pace], recipe: Recipe) -> Choices:
         f"{speeds['float32', compiled]:.1f} images per second in float32, "
         f"{speeds['bfloat16', compiled]:.1f} in bfloat16, measured here"
     )
-    of_compilation = compilations(recipe.runtime)[1]
+    of_compilation = compilations(recipe.runtime)[1] or "the backend's compiler cannot do it here"
     if (precision, not compiled) in speeds:
         of_compilation = (
             f"{speeds[precision, False]:.1f} images per second without, "

@@ -1,4 +1,4 @@
-"""Which of a run's exports predicts: the fastest one whose engine is installed."""
+"""Which of a run's exports predicts: the fastest one whose engine runs here."""
 
 from hashlib import sha256
 from importlib.util import find_spec
@@ -24,17 +24,17 @@ _DECIDING = {
 }
 
 
-def fastest(folder: str | Path, *, runtime: str | None = None) -> Bundle:
-    """Return the bundle that is to predict.
+def ranked(folder: str | Path, *, runtime: str | None = None) -> list[Bundle]:
+    """Return the bundles that may predict, the one that is to do it first.
 
     Args:
         folder: A run's folder, or a bundle's.
         runtime: Only an export of this engine will do, where there is one; "keras": none.
 
     Returns:
-        Of a run the export that was fastest where it was made, if it is faster than Keras, is of
-        the present best weights, and its engine is installed; else the run's best bundle. A bundle
-        itself.
+        Of a run the exports that are of the present best weights, whose engine is installed, and
+        that were faster than Keras where they were made, the fastest first; then the run's best
+        bundle. SavedModels, which are programs, only where they are asked for. A bundle itself.
 
     Raises:
         BundleError: There is no bundle, or none of that engine.
@@ -45,18 +45,19 @@ def fastest(folder: str | Path, *, runtime: str | None = None) -> Bundle:
         for bundle in _exports(Run(Path(folder)))
         if is_of(bundle.card, best.card) and _is_installed(bundle.card)
     ]
-    if runtime is not None:
-        usable = [each for each in usable if each.card.members[0].runtime == runtime]
+    usable.sort(key=_share)
+    if runtime is None:
+        worth = [each for each in usable if _share(each) < 1 and _engine_of(each) != "savedmodel"]
+        return [*worth, best]
+    usable = [each for each in usable if _engine_of(each) == runtime]
     if not usable:
         _require_runtime(best, runtime)
-        return best
-    found = min(usable, key=_share)
-    return best if _share(found) >= 1 and runtime is None else found
+    return usable or [best]
 
 
 def _require_runtime(best: Bundle, runtime: str | None) -> None:
     """Refuse an engine of ours that has no model here; one of the user's own may open anything."""
-    if runtime in RUNTIMES and runtime != best.card.members[0].runtime:
+    if runtime in RUNTIMES and runtime != _engine_of(best):
         raise BundleError(
             f"{best.folder} has no model for {runtime}, or {runtime} is not installed.",
             hint=f"Make one: delineate export RUN --format {runtime} --data DATA."
@@ -101,6 +102,10 @@ def is_of(card: Card, best: Card) -> bool:
 def _is_installed(card: Card) -> bool:
     module = _MODULES.get(card.members[0].runtime)
     return module is not None and find_spec(module) is not None
+
+
+def _engine_of(bundle: Bundle) -> str:
+    return bundle.card.members[0].runtime
 
 
 def _share(bundle: Bundle) -> float:

@@ -1,6 +1,7 @@
 """The predictor: an open bundle. Any image in, a prediction at the image's own size out."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import lcm
@@ -12,12 +13,12 @@ import numpy as np
 from delineate.bundle import Card, Member
 from delineate.catalog import RUNTIMES, find
 from delineate.data.pipeline import adapt_channels
-from delineate.errors import BundleError, DataError
+from delineate.errors import BackendError, BundleError, DataError, MissingExtraError
 from delineate.imaging import read_image
 from delineate.normalisation import normalise
 from delineate.prediction.averaging import averaged
 from delineate.prediction.cleaning import clean, drop_small
-from delineate.prediction.exports import fastest
+from delineate.prediction.exports import ranked
 from delineate.prediction.prepare import Preparation, Runtime, to_mask, two_classes
 from delineate.prediction.separation import Separation, connected_parts, separate
 from delineate.prediction.tiling import Tiling
@@ -69,7 +70,7 @@ class Predictor:
 
         Args:
             path: The folder of a bundle or of a run, or an opened Run or Bundle. Of a run it is the
-                fastest export whose engine is installed, where there are some.
+                fastest export whose engine runs here, where there are some.
             runtime: A name in the table of runtimes; unset: the one that the card names.
 
         Raises:
@@ -77,7 +78,15 @@ class Predictor:
             BackendError: No Keras backend is installed.
         """
         folder: Path = getattr(path, "folder", path)
-        bundle = fastest(folder, runtime=runtime)
+        *exports, last = ranked(folder, runtime=runtime)
+        for bundle in exports:
+            # Made elsewhere, for an engine that does not run here, or is broken here.
+            with suppress(BackendError, BundleError, MissingExtraError):
+                return cls._of(bundle, runtime)
+        return cls._of(last, runtime)
+
+    @classmethod
+    def _of(cls, bundle: Bundle, runtime: str | None) -> "Predictor":
         if (runtime or bundle.card.members[0].runtime) == "keras":
             from delineate.backend import choose_backend
 
@@ -89,6 +98,11 @@ class Predictor:
                 for member in bundle.card.members
             ],
         )
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """What predicts: ``runtime``, and the ``precision`` of the card."""
+        return {"runtime": self.card.members[0].runtime, "precision": self.card.precision}
 
     def predict(self, image: np.ndarray | str | Path) -> Prediction:
         """Return the prediction of one image, at its own size.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import numpy as np
@@ -41,7 +42,9 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         _run_all(sessions, stop, watch)
         leader.background.wait()
     except BaseException:
-        # Nothing is written any more once the caller knows.
+        # What has been handed over is whole and counts; once the caller knows, nothing is written.
+        with suppress(Exception):
+            leader.background.wait()
         leader.background.close()
         raise
     for session in sessions:

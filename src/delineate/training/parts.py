@@ -111,7 +111,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     if recipe.runtime.fused:
         exchange_kernels(network.trainer)
         fold_frozen(network.trainer)
-        enlarge_at_once(network.trainer)
+        enlarge_at_once(network.trainer, compiled=is_compiled(recipe.runtime))
     compile_network(network, recipe, loss, scores, freeze=recipe.model.freeze)
     return Parts(
         dataset,

@@ -74,6 +74,8 @@ class TensorRtRuntime(OnnxRuntime):
         # Without TensorRT's libraries it would compute on the processor, without a word.
         if session.get_providers()[0] != _TENSORRT:
             raise _no_tensorrt()
+        # Nor may it go on without where TensorRT fails at its first image.
+        session.disable_fallback()
         return cls(session)
 
 

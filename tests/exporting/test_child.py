@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from delineate.errors import BundleError, MissingExtraError
-from delineate.export.child import run_child
+from delineate.exporting.child import run_child
 
 PROGRAM = """
 import os, sys
 from delineate.errors import MissingExtraError
-from delineate.export.child import serve
+from delineate.exporting.child import serve
 
 def work(said, arrays):
     print("for people")

@@ -11,7 +11,7 @@ import numpy as np
 
 from delineate.catalog import find
 from delineate.errors import BundleError, DelineateError, MissingExtraError
-from delineate.export.child import Arrays, run_child, serve
+from delineate.exporting.child import Arrays, run_child, serve
 
 _WRITER = "tensorflow"
 
@@ -52,7 +52,7 @@ def write_model(
         _write(source, target, format, precision, samples)
         return
     said = {"source": str(source), "target": str(target), "name": format, "precision": precision}
-    run_child("delineate.export.writing", said, samples, backend=_WRITER)
+    run_child("delineate.exporting.writing", said, samples, backend=_WRITER)
 
 
 def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
@@ -63,7 +63,7 @@ def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
 def _write(
     source: Path, target: Path, name: str, precision: str, samples: Sequence[np.ndarray]
 ) -> None:
-    from delineate.export.precision import in_float32
+    from delineate.exporting.precision import in_float32
     from delineate.prediction.runtimes.keras import load
 
     model = in_float32(load(source))

@@ -11,11 +11,11 @@ from keras import layers
 
 from delineate.bundle import Bundle, Member, copy_bundle
 from delineate.data.dataset import Dataset
-from delineate.errors import BundleError, MissingExtraError, UsageError
-from delineate.export import export as export_module
-from delineate.export.export import export
-from delineate.export.formats import Format
-from delineate.export.parity import Tolerance
+from delineate.errors import BackendError, BundleError, MissingExtraError, UsageError
+from delineate.exporting import export as export_module
+from delineate.exporting.export import export
+from delineate.exporting.formats import Format
+from delineate.exporting.parity import Tolerance
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.openvino import OpenVinoRuntime
 from delineate.runs import Run
@@ -74,7 +74,7 @@ def test_an_export_predicts_what_the_keras_model_predicts(
     needs(name)
     # Random weights are more delicate than learnt ones.
     if precision == "int8":
-        monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.2, 0.2))
+        monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.2, 0.2, 1.0))
     made = export(bundle.folder, data, format=name, precision=precision, to=tmp_path / "out")
     assert made.card.members == (Member(file=made.card.members[0].file, runtime=name),)
     assert (made.card.export.format, made.card.export.precision) == (name, precision)
@@ -90,7 +90,7 @@ def test_an_export_predicts_what_the_keras_model_predicts(
 
 def test_int8_is_smaller_and_differs(tmp_path, bundle, data, monkeypatch):
     needs("openvino")
-    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.5, 0.5))
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.5, 0.5, 1.0))
     large = save_bundle(tmp_path / "large", network(filters=64))
     sizes = {}
     for precision in ("float32", "int8"):
@@ -104,7 +104,7 @@ def test_int8_is_smaller_and_differs(tmp_path, bundle, data, monkeypatch):
 
 def test_an_export_that_is_too_far_leaves_nothing(tmp_path, bundle, data, monkeypatch):
     needs("openvino")
-    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(1e-9, 0.5, 0.5))
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(1e-9, 0.5, 0.5, 1.0))
     with pytest.raises(BundleError, match="a probability differs by") as error:
         export(bundle.folder, data, format="openvino", precision="int8", to=tmp_path / "a" / "b")
     assert "finer precision" in error.value.hint
@@ -210,7 +210,58 @@ def test_of_several_the_one_that_saves_most_predicts(run, data):
         told = made.card.export.model_copy(update={"seconds": seconds})
         card = made.card.model_copy(update={"export": told})
         (made.folder / "card.json").write_text(card.model_dump_json())
+    assert engine_of(run) == "OpenVinoRuntime"
     assert Predictor.open(run).card.precision == "float32"
+
+
+def test_an_export_whose_engine_does_not_run_here_keeps_nobody_from_predicting(run, data):
+    """As of a run that was exported on a machine with a GPU, and copied."""
+    needs("savedmodel")
+    made = export(run, data, format="savedmodel")
+    told = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
+    for runtime in ("savedmodel", "tensorrt"):
+        member = made.card.members[0].model_copy(update={"runtime": runtime})
+        card = made.card.model_copy(update={"export": told, "members": (member,)})
+        (made.folder / "card.json").write_text(card.model_dump_json())
+        # A SavedModel is a program: it is run where that is asked for, and only there.
+        assert engine_of(run) == "KerasRuntime"
+    with pytest.raises((BackendError, MissingExtraError, BundleError)):
+        Predictor.open(run, runtime="tensorrt")
+
+
+def test_what_is_said_of_objects_is_proven_too(tmp_path, data, monkeypatch):
+    needs("openvino")
+    image = layers.Input((None, None, 3))
+    said = layers.Conv2D(4, 3, padding="same", activation="sigmoid")(
+        layers.Rescaling(1 / 255)(image)
+    )
+    source = save_bundle(
+        tmp_path / "source", keras.Model(image, said), objects=("boundary",), output="softmax"
+    )
+    real = OpenVinoRuntime.run
+
+    def run(self, images):
+        found = real(self, images)
+        found[..., 3] = 0
+        return found
+
+    export(source.folder, data, format="openvino", to=tmp_path / "out")
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 1.0, 1.0, 0.1))
+    monkeypatch.setattr(OpenVinoRuntime, "run", run)
+    with pytest.raises(BundleError, match="what is said of objects differs by"):
+        export(source.folder, data, format="openvino", precision="int8", to=tmp_path / "int8")
+
+
+def test_an_engine_that_meets_what_it_lacks_is_an_error(tmp_path, bundle, data, monkeypatch):
+    needs("openvino")
+
+    def run(self, images):
+        raise RuntimeError("no such operation\nand more")
+
+    monkeypatch.setattr(OpenVinoRuntime, "run", run)
+    with pytest.raises(BundleError, match="float32 does not run: no such operation"):
+        export(bundle.folder, data, format="openvino", to=tmp_path / "a" / "b")
+    assert not list((tmp_path / "a").iterdir())
 
 
 @pytest.mark.parametrize("what", ["run", "best", "files", "a file"])
@@ -250,7 +301,7 @@ def test_probabilities_that_are_no_numbers_are_refused(tmp_path, bundle, data, m
 
 def test_quantizing_leaves_the_logging_of_others_alone(tmp_path, bundle, data, monkeypatch):
     needs("openvino")
-    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 1.0, 1.0))
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 1.0, 1.0, 1.0))
     logger, handler = logging.getLogger("nncf"), logging.NullHandler()
     handler.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -265,8 +316,8 @@ def test_what_cannot_be_converted_is_an_error_with_a_hint(tmp_path, bundle, data
     def write(model, path, precision, samples):
         raise RuntimeError("no such operation\nand more")
 
-    broken = Format(write, "model.xml", "numpy", ("float32",))
-    monkeypatch.setattr("delineate.export.writing.find", lambda table, name: broken)
+    broken = Format(write, "model.xml", "NumPy", "numpy", ("float32",))
+    monkeypatch.setattr("delineate.exporting.writing.find", lambda table, name: broken)
     if keras.backend.backend() != "tensorflow":
         pytest.skip("written by another process")
     with pytest.raises(BundleError, match="float32: no such operation") as error:

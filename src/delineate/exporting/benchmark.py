@@ -12,8 +12,8 @@ from delineate.bundle import Bundle
 from delineate.data.dataset import Dataset
 from delineate.errors import DelineateError
 from delineate.evaluation.choose import choose_part
-from delineate.export.child import Arrays, run_child, serve
-from delineate.export.parity import without_averaging
+from delineate.exporting.child import Arrays, run_child, serve
+from delineate.exporting.parity import without_averaging
 from delineate.prediction.exports import exports_of, is_of
 from delineate.prediction.predictor import Predictor
 from delineate.runs import Run
@@ -69,7 +69,7 @@ def benchmark(
         said = {"folder": str(place), "seconds": seconds, "scored": len(masks) == len(pixels)}
         try:
             # A new process: no engine finds another's memory, threads or caches.
-            row = run_child("delineate.export.benchmark", said, [*pixels, *masks])
+            row = run_child("delineate.exporting.benchmark", said, [*pixels, *masks])
         except DelineateError as error:
             if place == best.folder:
                 raise

@@ -13,10 +13,10 @@ from delineate.data.dataset import Dataset
 from delineate.data.pipeline import ValidationWindows
 from delineate.errors import BundleError, DataError, UsageError, near_miss
 from delineate.evaluation.choose import choose_part
-from delineate.export.formats import Format
-from delineate.export.parity import TOLERANCES, compare, require_near
-from delineate.export.precision import in_float32
-from delineate.export.writing import write_model
+from delineate.exporting.formats import Format
+from delineate.exporting.parity import TOLERANCES, compare, require_near
+from delineate.exporting.precision import in_float32
+from delineate.exporting.writing import write_model
 from delineate.prediction.exports import source_of
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime, load

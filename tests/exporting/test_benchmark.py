@@ -4,10 +4,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from delineate.export.benchmark import benchmark
-from delineate.export.export import export
+from delineate.exporting.benchmark import benchmark
+from delineate.exporting.export import export
 from tests.bundles import save_bundle
-from tests.export.test_export import bundle, data, network, run  # noqa: F401
+from tests.exporting.test_export import bundle, data, network, run  # noqa: F401
 
 
 def test_each_export_is_beside_the_keras_model(run, data):  # noqa: F811

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ class Format:
     Attributes:
         write: Writes a model that computes in float32 to such a file.
         file: The model's file, below the bundle's folder; ``{precision}`` stands for that.
-        engine: The package that runs it.
+        engine: What runs it.
+        module: What that is imported as; several packages may bring it.
         precisions: In which precisions it can be written; of float16 most engines take the
             weights only.
     """
@@ -36,11 +37,12 @@ class Format:
     write: Write
     file: str
     engine: str
+    module: str
     precisions: tuple[str, ...]
 
     def engine_version(self) -> str:
         """Return the engine's name and version."""
-        return f"{self.engine} {version(self.engine)}"
+        return f"{self.engine} {import_module(self.module).__version__}"
 
 
 def _export(model: keras.Model, path: Path, kind: str, **said: Any) -> None:
@@ -167,8 +169,20 @@ def tensorrt(model: keras.Model, path: Path, precision: str, samples: Samples) -
     onnx(model, path, "float32", samples)
 
 
-OPENVINO = Format(openvino, "model.xml", "openvino", ("float32", "float16", "bfloat16", "int8"))
-ONNX = Format(onnx, "model.onnx", "onnxruntime", ("float32", "float16", "int8"))
-LITERT = Format(litert, "model.tflite", "ai-edge-litert", ("float32", "float16", "int8"))
-SAVEDMODEL = Format(savedmodel, "savedmodel/saved_model.pb", "tensorflow", ("float32",))
-TENSORRT = Format(tensorrt, "model-{precision}.onnx", "onnxruntime-gpu", ("float32", "float16"))
+OPENVINO = Format(
+    openvino, "model.xml", "OpenVINO", "openvino", ("float32", "float16", "bfloat16", "int8")
+)
+ONNX = Format(onnx, "model.onnx", "ONNX Runtime", "onnxruntime", ("float32", "float16", "int8"))
+LITERT = Format(
+    litert, "model.tflite", "LiteRT", "ai_edge_litert", ("float32", "float16", "int8")
+)
+SAVEDMODEL = Format(
+    savedmodel, "savedmodel/saved_model.pb", "TensorFlow", "tensorflow", ("float32",)
+)
+TENSORRT = Format(
+    tensorrt,
+    "model-{precision}.onnx",
+    "TensorRT by ONNX Runtime",
+    "onnxruntime",
+    ("float32", "float16"),
+)
