@@ -49,7 +49,7 @@ def test_images_become_a_video_with_its_own_size_and_smoothing(
     assert (tmp_path / "sequence_overlay.mp4").is_file()
 
 
-@pytest.mark.parametrize("size", ["288", "0x512", "288x", "a x b"])
+@pytest.mark.parametrize("size", ["288", "0x512", "00x512", "288x", "a x b"])
 def test_a_size_that_is_none_is_refused(bundle, images, tmp_path, capsys, size):
     assert predict(bundle, images, tmp_path / "out", "--size", size) == 2
     told = capsys.readouterr()

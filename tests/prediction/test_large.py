@@ -10,9 +10,10 @@ import tifffile
 from keras import layers
 from PIL import Image
 
-from delineate.errors import DataError, UsageError
+from delineate.errors import DataError, ImageError, UsageError
 from delineate.imaging import read_image, read_labels
 from delineate.models.receptive_field import receptive_field
+from delineate.normalisation import normalise
 from delineate.prediction import large_outputs
 from delineate.prediction.large import predict_large
 from delineate.prediction.many import predict_files
@@ -60,7 +61,10 @@ def path(tmp_path, picture):
 def bundle(folder, *, whole=False, **changes):
     model = network(whole=whole)
     said = {"stride": 4, "tile": 96, "receptive_field": receptive_field(model)}
-    return Predictor.open(save_bundle(folder, model, **(said | changes)))
+    predictor = Predictor.open(save_bundle(folder, model, **(said | changes)))
+    # Small tiles also where each of their sizes is compiled.
+    predictor.runtimes[0].granularity = 1
+    return predictor
 
 
 def probabilities(predictor, image, tile):
@@ -111,6 +115,13 @@ def test_a_mask_made_in_parts_is_that_of_the_image_in_memory(
 @pytest.mark.parametrize("normalisation", ["range", "percentile", "channel", "stain"])
 def test_the_whole_image_is_normalised_as_one(tmp_path, path, picture, normalisation):
     predictor = bundle(tmp_path / "bundle", normalisation=normalisation)
+    if normalisation == "stain":
+        # Between the colours of haematoxylin and eosin.
+        share = picture[..., :1] / 255
+        stained = 255 * (1 - share) * [0.35, 0.3, 0.7] + 255 * share * [0.9, 0.4, 0.85]
+        picture = stained.astype(np.uint8)
+        tifffile.imwrite(path, picture, photometric="rgb", tile=(64, 64))
+    assert (normalise(picture, normalisation) != picture).any()
     predict_large(predictor, path, tmp_path / "out" / "a", Wanted())
     found = read_labels(tmp_path / "out" / "a.tif").values
     np.testing.assert_array_equal(found, predictor.predict(picture).mask)
@@ -179,9 +190,9 @@ def interrupted(predictor, path, out, share):
 
 def test_another_prediction_that_came_between_is_not_gone_on_with(tmp_path, path, picture):
     predictor, out = bundle(tmp_path / "bundle"), tmp_path / "out" / "a"
-    other = bundle(tmp_path / "other", post=Post(smallest_object=9))
+    other = bundle(tmp_path / "other", normalisation="range")
     interrupted(predictor, path, out, 0.6)
-    interrupted(other, path, out, 0.01)
+    interrupted(other, path, out, 0.6)
     predict_large(predictor, path, out, Wanted())
     found = read_labels(tmp_path / "out" / "a.tif").values
     np.testing.assert_array_equal(found, predictor.predict(picture).mask)
@@ -355,6 +366,32 @@ def refused(message, predictor, path, to, wanted):
     with pytest.raises((DataError, UsageError), match=message) as error:
         predict_large(predictor, path, to, wanted)
     assert error.value.hint
+
+
+def test_hidden_pixels_are_refused_before_anything_is_written(tmp_path, path, picture):
+    image = np.dstack([picture, np.full(SIZE, 255, np.uint8)])
+    image[-1, -1, 3] = 0
+    tifffile.imwrite(path, image, photometric="rgb", extrasamples=["unassalpha"], tile=(64, 64))
+    with pytest.raises(ImageError, match="transparent"):
+        predict_large(bundle(tmp_path / "bundle"), path, tmp_path / "out" / "a", Wanted())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_summary_of_an_earlier_mask_does_not_speak_for_a_later_one(
+    tmp_path, path, picture, monkeypatch
+):
+    predictor, out = bundle(tmp_path / "bundle"), tmp_path / "out" / "a"
+    predict_large(predictor, path, out, Wanted())
+    other = tmp_path / "other" / "a.tif"
+    other.parent.mkdir()
+    tifffile.imwrite(other, 255 - picture, photometric="rgb", tile=(64, 64))
+    with monkeypatch.context() as patch:
+        patch.setattr(large_outputs, "write_png", fail)
+        with pytest.raises(InterruptionError):
+            predict_large(predictor, other, out, Wanted())
+    predict_large(predictor, path, out, Wanted())
+    found = read_labels(tmp_path / "out" / "a.tif").values
+    np.testing.assert_array_equal(found, predictor.predict(picture).mask)
 
 
 def test_what_is_not_done_in_parts_is_refused_before_anything_is_written(tmp_path, path):

@@ -103,7 +103,7 @@ def _size(said: str | None) -> tuple[int, int] | None:
     if said is None:
         return None
     found = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", said)
-    if found is None or "0" in found.groups():
+    if found is None or not all(map(int, found.groups())):
         raise UsageError(
             f"--size {said} is no size.", hint="Say height and width, such as 288x512."
         )

@@ -114,8 +114,8 @@ def _after(operation: Any, given: list[_Reach | None]) -> _Reach | None:
 def _joins_channels(layer: Any) -> bool:
     """Return whether a layer works along the channels, as nearly all with an axis do."""
     axis = getattr(layer, "axis", -1)
-    last = axis if isinstance(axis, int) else axis[-1] if axis else -1
-    return last in (-1, 3)
+    axes = [axis] if isinstance(axis, int) else list(axis or ())
+    return bool(axes) and all(each in (-1, 3) for each in axes)
 
 
 def _convolution(layer: Any, reach: _Reach) -> _Reach | None:

@@ -18,7 +18,7 @@ _MODULES = {
     "tensorrt": "onnxruntime",
 }
 # What of a card decides what is predicted of an image, beside the model's files.
-_DECIDING = {
+DECIDING = {
     *("classes", "channels", "dtype", "normalisation", "fit", "size", "stride", "tile"),
     *("receptive_field", "fixed_size", "output", "objects", "post", "pixel_size", "pixel_unit"),
 }
@@ -68,7 +68,7 @@ def _require_runtime(best: Bundle, runtime: str | None) -> None:
 
 def source_of(card: Card) -> str:
     """Return what tells a bundle from others, and from itself with other weights or settings."""
-    settings = card.model_dump_json(include=_DECIDING)
+    settings = card.model_dump_json(include=DECIDING)
     return sha256("".join([*sorted(card.files.values()), settings]).encode()).hexdigest()
 
 

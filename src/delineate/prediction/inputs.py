@@ -14,6 +14,8 @@ from delineate.runs import Run
 
 # What is added to the name of an image for each picture that may be written beside its mask.
 PICTURES = ("", "_colour", "_overlay", "_objects", "_preview")
+# What is added to the name of a video for those that may be written of it.
+VIDEOS = ("_mask.mkv", "_overlay.mp4")
 # For each file of any kind.
 ENDINGS = (
     *(f"{picture}.png" for picture in PICTURES),
@@ -22,6 +24,8 @@ ENDINGS = (
     "_objects.tif",
     "_objects.csv",
     "_objects.geojson",
+    "_frames.jsonl",
+    *VIDEOS,
 )
 
 
@@ -36,7 +40,8 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
         to: The folder that is written to; what lies in it is left out of the folders.
 
     Raises:
-        UsageError: An input names no image, or a prediction would replace an image.
+        UsageError: An input names no image, a folder cannot be read, or a prediction would replace
+            an image or a video.
     """
     found: dict[Path, Path] = {}
     for given in inputs:
@@ -67,7 +72,14 @@ def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """Yield all that lies in a folder, in order; an OME-Zarr image is one thing."""
-    for item in sorted(folder.iterdir()):
+    try:
+        items = sorted(folder.iterdir())
+    except PermissionError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be read: {error.strerror}.",
+            hint="Change its permissions, or name the images that are to be predicted.",
+        ) from error
+    for item in items:
         yield item
         if item.is_dir() and not item.is_symlink() and not is_zarr(item):
             yield from _below(item)
@@ -80,7 +92,7 @@ def _is_image(path: Path) -> bool:
         return is_zarr(path)
     # What lies in an OME-Zarr image is none.
     within = any(part.suffix.lower() == ZARR and is_zarr(part) for part in path.parents)
-    return not within and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    return path.is_file() and not within and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _unlike(names: Sequence[Path]) -> list[Path]:
@@ -107,6 +119,8 @@ def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
     images = {path.resolve() for path, _ in named}
     for path, stem in named:
         written = _pictures(to / stem) | {Run(to).review_sheet}
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            written |= {file_beside(to / stem, ending) for ending in VIDEOS}
         # The mask of an image that is predicted in parts is of the image's own kind.
         mask = file_beside(to / stem, path.suffix)
         if mask.resolve() in images and is_large(path):

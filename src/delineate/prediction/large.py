@@ -18,7 +18,13 @@ from delineate.bundle import Card
 from delineate.data.pipeline import adapt_channels, require_channels
 from delineate.errors import DataError, UsageError
 from delineate.normalisation import Correction, correction_of_bands
-from delineate.prediction.large_outputs import finished, target_of, write_outputs
+from delineate.prediction.exports import DECIDING
+from delineate.prediction.large_outputs import (
+    finished,
+    require_replaceable,
+    target_of,
+    write_outputs,
+)
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor, cleaning_of, require_dtype
 from delineate.prediction.prepare import to_mask, two_classes
@@ -58,8 +64,9 @@ def predict_large(
 
     Raises:
         ImageError: The image cannot be read in parts.
-        DataError: It does not fit the bundle, or the bundle cannot predict parts of images.
-        UsageError: The mask would replace the image, or a folder that is none of delineate's.
+        DataError: It does not fit the bundle, the bundle cannot predict parts of images, or the
+            mask would replace a folder that is none of delineate's.
+        UsageError: The mask would replace the image.
         OSError: Something cannot be written.
     """
     card = predictor.card
@@ -73,10 +80,12 @@ def predict_large(
     done = finished(target, key)
     if done is not None:
         return done
+    require_replaceable(target)
     raster = open_raster(path)
     try:
         require_dtype(raster.dtype, card, str(path))
         require_channels(raster.channels, card.channels, str(path))
+        _require_opaque(raster)
         with _opened_work(raster, stem, key) as work:
             _predict_tiles(predictor, raster, work, progress)
             _clean(work, card)
@@ -102,11 +111,19 @@ def _require_parts(card: Card, path: Path, wanted: Wanted) -> None:
         )
 
 
+def _require_opaque(raster: Raster) -> None:
+    """Refuse pixels that are hidden: what reading would, when hours have been spent."""
+    if not raster.has_alpha:
+        return
+    for first, last in bands_of(raster.size, raster.channels + 1, whole=raster.rows):
+        raster.read(slice(first, last), slice(0, raster.size[1]))
+
+
 def _key(predictor: Predictor, path: Path, wanted: Wanted) -> str:
     """Return what tells one prediction from another: of which image, by what, and how."""
-    card = predictor.card.model_dump_json(include={"files", "post", "tile", "normalisation"})
+    card = predictor.card.model_dump_json(include={"files", *DECIDING})
     engines = [type(runtime).__name__ for runtime in predictor.runtimes]
-    said = [identity_of(path), card, engines, asdict(wanted)]
+    said = [identity_of(path), card, engines, asdict(predictor.tiling), asdict(wanted)]
     return sha256(json.dumps(said, default=str).encode()).hexdigest()
 
 

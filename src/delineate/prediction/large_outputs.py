@@ -9,7 +9,7 @@ import numpy as np
 
 from delineate.bundle import Card
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.errors import UsageError
+from delineate.errors import DataError
 from delineate.files import write_whole
 from delineate.imaging import write_png
 from delineate.overlays import colourise, overlay
@@ -73,10 +73,11 @@ def write_outputs(
         key: What tells this prediction from others.
 
     Raises:
-        UsageError: A folder stands there that is none of delineate's.
         OSError: Something cannot be written.
     """
     stem, side = target.with_suffix(""), wanted.pixel_size
+    # It speaks for the mask that is replaced now.
+    file_beside(stem, ".json").unlink(missing_ok=True)
     # Not what the training data say: this image may be of another scale.
     pixel_size = raster.pixel_size if side is None else PixelSize(side, side)
     counts = sum(np.bincount(band.ravel(), minlength=len(card.classes)) for band in work.bands())
@@ -105,18 +106,34 @@ def write_outputs(
     return summary
 
 
-def _write_zarr(target: Path, work: WorkFile, pixel_size: PixelSize | None) -> None:
-    from delineate.prediction.rasters.ome_zarr import CHUNK, is_mask, write_zarr
+def require_replaceable(target: Path) -> None:
+    """Refuse to put a mask in the place of a folder that is none of delineate's.
 
-    if target.exists() and not is_mask(target):
-        raise UsageError(
+    Args:
+        target: The mask.
+
+    Raises:
+        DataError: Such a folder stands there.
+        MissingExtraError: zarr is not installed.
+    """
+    if target.suffix != ZARR or not target.exists():
+        return
+    from delineate.prediction.rasters.ome_zarr import is_mask
+
+    if not is_mask(target):
+        raise DataError(
             f"{target} stands there already, and is no mask that delineate has written.",
             hint="Name another folder to write to.",
         )
+
+
+def _write_zarr(target: Path, work: WorkFile, pixel_size: PixelSize | None) -> None:
+    from delineate.prediction.rasters.ome_zarr import CHUNK, write_zarr
+
     fresh, old = (target.with_name(f".{target.name}.{kind}") for kind in ("new", "old"))
     for left in (fresh, old):
         rmtree(left, ignore_errors=True)
-    write_zarr(fresh, work.size, work.bands(CHUNK), pixel_size)
+    write_zarr(fresh, target.stem, work.size, work.bands(CHUNK), pixel_size)
     if target.exists():
         target.rename(old)
     fresh.rename(target)
@@ -127,7 +144,8 @@ def _write_preview(path: Path, work: WorkFile, raster: Raster | None, card: Card
     """Write a picture of every so-maniest pixel: the classes' colours, or these on the image."""
     step = -(-max(work.size) // PREVIEW)
     ids, pixels = [], []
-    for first, last in bands_of(work.size, 1, whole=1 if raster is None else raster.rows):
+    channels, stored = (1, 1) if raster is None else (raster.channels, raster.rows)
+    for first, last in bands_of(work.size, channels, whole=stored):
         every = slice(-first % step, None, step)
         whole = slice(0, work.size[1])
         # Copied: a part of a band would hold all of it.

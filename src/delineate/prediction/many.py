@@ -168,6 +168,11 @@ def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None
     if is_large(path, whole=whole):
         return predict_large(todo.predictor, path, stem, todo.wanted, progress)
     if is_video(path):
+        if todo.wanted.whole:
+            raise DataError(
+                f"{path} is a video, of which there are no objects, probabilities or run lengths.",
+                hint="Leave out --instances, --probabilities and --rle, or name images.",
+            )
         with open_file(path) as source:
             return predict_video(todo.predictor, source, stem, todo.watching, progress)
     image = read_image(path)

@@ -65,7 +65,7 @@ def test_depths_and_times_are_refused_and_so_is_what_is_no_image(tmp_path):
 def test_a_mask_is_written_with_smaller_copies_that_hold_its_own_ids(tmp_path):
     mask = np.random.default_rng(0).choice(np.uint8([0, 7, 200]), (1300, 1025))
     bands = (mask[first : first + 512] for first in range(0, 1300, 512))
-    write_zarr(tmp_path / "mask.zarr", mask.shape, bands, PixelSize(0.25, 0.5))
+    write_zarr(tmp_path / "mask.zarr", "mask", mask.shape, bands, PixelSize(0.25, 0.5))
     raster = open_raster(tmp_path / "mask.zarr")
     np.testing.assert_array_equal(raster.read(slice(0, 1300), slice(0, 1025))[..., 0], mask)
     assert raster.pixel_size == PixelSize(0.25, 0.5)

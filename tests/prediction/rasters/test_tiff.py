@@ -136,6 +136,12 @@ def test_what_cannot_be_read_in_parts_is_refused_with_a_reason(tmp_path):
     refused(tmp_path / "stack.tif", "several pictures")
 
 
+def test_a_stack_that_hides_behind_one_page_is_refused(tmp_path):
+    stack = np.zeros((5, 20, 20), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", truncate=True)
+    refused(tmp_path / "a.tif", "several pictures")
+
+
 def test_a_file_that_ends_too_early_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pixels(3), photometric="rgb", tile=(64, 64))
     content = (tmp_path / "a.tif").read_bytes()
@@ -189,7 +195,7 @@ def test_packed_bits_and_bits_turned_round_are_refused(tmp_path):
     tifffile.imwrite(path, pixels(1, np.uint16)[..., 0], rowsperstrip=16)
     changed(path, "BitsPerSample", 12)
     refused(path, "12 bits")
-    tifffile.imwrite(path, pixels(1)[..., 0], extratags=[(266, "H", 1, 2, True)])
+    Image.fromarray(pixels(1)[..., 0]).save(path, compression="tiff_lzw", tiffinfo={266: 2})
     refused(path, "FillOrder")
 
 

@@ -189,7 +189,7 @@ def test_what_a_live_source_has_shown_outlives_its_failure(tmp_path, colour_bund
     def unplugged(count):
         for number in range(count):
             yield Frame(number, number / 20, picture(number))
-        raise ImageError("Nothing comes any more.")
+        raise ImageError("Nothing comes any more.", hint="Check the camera.")
 
     source = Source("camera", Fraction(20), None, unplugged(2), live=True)
     summary = predict_video(predictor, source, tmp_path / "a", Watching())
@@ -205,7 +205,7 @@ def test_what_a_live_source_has_shown_outlives_its_failure(tmp_path, colour_bund
 def test_how_a_stream_has_ended_is_told():
     def broken():
         yield Frame(0, 0.0, picture(0))
-        raise ImageError("The stream is damaged.")
+        raise ImageError("The stream is damaged.", hint="Check the camera.")
 
     newest = _Newest(broken(), "camera")
     with pytest.raises(ImageError, match="damaged"):
@@ -245,6 +245,33 @@ def test_frames_of_another_size_are_refused_rather_than_made_to_fit(tmp_path, co
             tmp_path / "a",
             Watching(),
         )
+
+
+def test_a_camera_that_changes_the_size_of_its_frames_has_ended(tmp_path, colour_bundle):
+    other = np.zeros((SIZE[0] + 2, SIZE[1], 3), np.uint8)
+    shown = iter([Frame(0, 0.0, picture(0)), Frame(1, 0.05, picture(1)), Frame(2, 0.1, other)])
+    source = Source("camera", Fraction(20), None, shown, live=True)
+    predictor = Predictor.open(colour_bundle.folder)
+    summary = predict_video(predictor, source, tmp_path / "a", Watching())
+    assert "50×64 pixels" in summary["ended"]
+    assert summary["frames"] == len(frames_of(summary["mask"])) == 2
+
+
+def test_a_video_replaces_no_other_one(tmp_path, colour_bundle, video):
+    shown = video.with_name("bar_overlay.mp4")
+    shown.write_bytes(video.read_bytes())
+    inputs = [str(video), str(shown)]
+    wanted = Wanted(overlay=True)
+    with pytest.raises(UsageError, match="would replace"):
+        predict_files(colour_bundle.folder, inputs, to=video.parent, wanted=wanted)
+    assert shown.read_bytes() == video.read_bytes()
+
+
+def test_what_a_video_has_none_of_is_refused(tmp_path, colour_bundle, video):
+    wanted = Wanted(instances=True)
+    done = predict_files(colour_bundle.folder, [str(video)], to=tmp_path / "out", wanted=wanted)
+    assert "no objects" in done.failures[0].message
+    assert not list((tmp_path / "out").glob("bar*"))
 
 
 def test_frames_are_shown_when_they_came(tmp_path):

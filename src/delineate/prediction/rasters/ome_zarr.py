@@ -47,6 +47,7 @@ class ZarrRaster:
     _array: Any
     _axes: str
     tags: Tags = ()
+    has_alpha: bool = False
 
     @classmethod
     def open(cls, path: Path) -> "ZarrRaster":
@@ -116,12 +117,13 @@ def is_mask(path: Path) -> bool:
 
 
 def write_zarr(
-    path: Path, size: Size, bands: Iterator[np.ndarray], pixel_size: PixelSize | None
+    path: Path, name: str, size: Size, bands: Iterator[np.ndarray], pixel_size: PixelSize | None
 ) -> None:
     """Write a mask as an OME-Zarr 0.4 image with smaller copies.
 
     Args:
         path: The folder; it must not exist.
+        name: What the image is called.
         size: (height, width).
         bands: The mask from top to bottom, each (rows, width) uint8, of ``CHUNK`` rows but the
             last.
@@ -149,7 +151,7 @@ def write_zarr(
             array[first:last] = part[: last - first]
         row += band.shape[0]
     group.attrs[_OWN] = "mask"
-    group.attrs["multiscales"] = [_metadata(path.stem, len(sizes), pixel_size)]
+    group.attrs["multiscales"] = [_metadata(name, len(sizes), pixel_size)]
 
 
 def _sizes(size: Size) -> list[Size]:

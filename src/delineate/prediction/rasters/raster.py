@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, quiet
+from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, MAX_VALUES, quiet
 from delineate.errors import ImageError
 
 Size = tuple[int, int]
@@ -18,8 +18,9 @@ TIFF = (".tif", ".tiff")
 ZARR = ".zarr"
 # Images of more pixels are read in parts where their format allows it: 192 MiB of RGB.
 LARGE = 1 << 26
-# Values of a band of rows that is worked on at a time.
-BAND = 1 << 23
+# Values of a band of rows that is worked on at a time; and at the most, where rows are stored
+# together, so that they are decoded once.
+BAND, LONGEST_BAND = 1 << 23, 1 << 27
 # Where the two versions of OME-Zarr say that a folder is an image, and the longest such file.
 _SAID, _LONGEST = (".zattrs", "zarr.json"), 1 << 24
 
@@ -46,6 +47,11 @@ class Raster(Protocol):
         """How many are stored together, so that reading one alone costs as much."""
         ...
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is a channel that may hide pixels, which reading refuses."""
+        ...
+
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Return (height, width, channels) of a part; both slices lie within the image."""
         ...
@@ -64,9 +70,10 @@ def is_large(path: Path, *, whole: bool = False) -> bool:
     """
     if path.suffix.lower() not in TIFF:
         return is_zarr(path)
-    pixels = _pixels_of_tiff(path)
-    if whole or pixels <= LARGE or pixels > MAX_PIXELS:
-        return pixels > (MAX_PIXELS if whole else LARGE)
+    pixels, values = _claimed_by_tiff(path)
+    too_large = pixels > MAX_PIXELS or values > MAX_VALUES
+    if whole or pixels <= LARGE or too_large:
+        return too_large
     try:
         open_raster(path).close()
     except ImageError:
@@ -95,10 +102,13 @@ def is_zarr(path: Path) -> bool:
 
 def identity_of(path: Path) -> list[Any]:
     """Return what tells an image from what it was before it was changed: plain values."""
-    files = [path] if path.is_file() else sorted(path.rglob("*"))
-    stats = [file.stat() for file in files if file.is_file()]
-    newest = max((stat.st_mtime_ns for stat in stats), default=0)
-    return [str(path.resolve()), len(stats), sum(stat.st_size for stat in stats), newest]
+    # One after the other: an OME-Zarr image may have millions of files.
+    count = size = newest = 0
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            stat = file.stat()
+            count, size, newest = count + 1, size + stat.st_size, max(newest, stat.st_mtime_ns)
+    return [str(path.resolve()), count, size, newest]
 
 
 def bands_of(size: Size, channels: int, *, whole: int = 1) -> list[tuple[int, int]]:
@@ -107,23 +117,28 @@ def bands_of(size: Size, channels: int, *, whole: int = 1) -> list[tuple[int, in
     Args:
         size: (height, width).
         channels: How many values a pixel has.
-        whole: Rows that are stored together: a band has a multiple of them, unless these are many.
+        whole: Rows that are stored together: a band has a multiple of them, unless that would be
+            more than ``LONGEST_BAND`` values.
     """
     height, width = size
     step = max(1, BAND // (width * channels))
-    if whole > 1 and whole <= 4 * step:
+    if whole > 1 and whole * width * channels <= LONGEST_BAND:
         step = max(whole, step // whole * whole)
     return [(first, min(first + step, height)) for first in range(0, height, step)]
 
 
-def _pixels_of_tiff(path: Path) -> int:
-    """Return how many pixels the header claims; 0 where it is damaged, which a reader will tell."""
+def _claimed_by_tiff(path: Path) -> tuple[int, int]:
+    """Return how many pixels and values the header claims.
+
+    None where it is damaged, which a reader will tell.
+    """
     try:
         with quiet(), tifffile.TiffFile(path, is_ome=False) as tiff:
             page = tiff.pages[0]
-            return int(page.imagelength * page.imagewidth)
+            pixels = int(page.imagelength * page.imagewidth)
+            return pixels, pixels * int(page.samplesperpixel)
     except DECODER_ERRORS:
-        return 0
+        return 0, 0
 
 
 def open_raster(path: Path) -> Raster:

@@ -122,8 +122,10 @@ class TiffRaster:
                 _require_single(tiff, path)
                 _require_readable(page, path)
                 check_parts(page, file)
-                grid, pixel_size, tags = _grid_of(page), read_pixel_size(path), _geographic(page)
+                grid, tags = _grid_of(page), _geographic(page)
                 most = _bytes_to_keep(page, grid, path)
+            # Not above: it takes the lock of quiet() itself.
+            pixel_size = read_pixel_size(path)
         except DECODER_ERRORS as error:
             file.close()
             raise refuse(path, f"is damaged: {error}", "Copy or export it again.") from error
@@ -132,6 +134,11 @@ class TiffRaster:
             raise
         channels = page.samplesperpixel - (1 if _alpha(page) is not None else 0)
         return cls(path, grid.size, channels, page.dtype, pixel_size, tags, tiff, file, grid, most)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is a channel that may hide pixels, which reading refuses."""
+        return _alpha(self.page) is not None
 
     @property
     def page(self) -> Any:
@@ -235,9 +242,12 @@ class TiffRaster:
 def _require_single(tiff: Any, path: Path) -> None:
     others = [page for page in tiff.pages[1:] if not page.is_reduced and not page.is_mask]
     # Pyramids and labels of slides are pages of other sizes.
-    same = [page for page in others if page.shape == tiff.pages[0].shape]
-    if same or tiff.pages[0].imagedepth != 1:
-        raise several(path, f"{len(same) + 1} pages", "tiffsplit FILE page_")
+    first = tiff.pages[0]
+    same = [page for page in others if page.shape == first.shape]
+    # ImageJ writes large stacks behind a single page.
+    stacked = math.prod(tiff.series[0].shape) // max(math.prod(first.shape), 1)
+    if same or stacked > 1 or first.imagedepth != 1:
+        raise several(path, f"{max(len(same) + 1, stacked)} pages", "tiffsplit FILE page_")
 
 
 def _require_readable(page: Any, path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -54,7 +55,8 @@ class WorkFile:
             # Before anything of another prediction is written, which it would speak for.
             _delete(path)
         file = _of_stage(path, stage).open("r+b" if rows else "w+b")
-        file.truncate(size[0] * size[1])
+        with _closed_on_errors(file):
+            file.truncate(size[0] * size[1])
         return cls(path, size, rows, stage, key, file)
 
     def put(self, row: int, column: int, block: np.ndarray) -> None:
@@ -104,9 +106,10 @@ class WorkFile:
         """
         old = _of_stage(self.path, self.stage)
         file = _of_stage(self.path, self.stage + 1).open("w+b")
-        for band in bands:
-            file.write(np.ascontiguousarray(band).data)
-        _flush(file)
+        with _closed_on_errors(file):
+            for band in bands:
+                file.write(np.ascontiguousarray(band).data)
+            _flush(file)
         self._file.close()
         self._file, self.stage = file, self.stage + 1
         self._note()
@@ -124,6 +127,15 @@ class WorkFile:
     def _note(self) -> None:
         said = {"key": self._key, "rows": self.rows, "stage": self.stage}
         write_whole(_journal(self.path), json.dumps(said) + "\n")
+
+
+@contextmanager
+def _closed_on_errors(file: Any) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def _flush(file: Any) -> None:

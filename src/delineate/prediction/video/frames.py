@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,8 @@ def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
         rate = Fraction(stream.average_rate or _USUAL)
         if container.duration is not None:
             with _read_ahead(_decoded(container, given, rate)) as ahead:
-                yield Source(given, rate, stream.frames or None, ahead)
+                first = takewhile(lambda frame: seconds is None or frame.seconds < seconds, ahead)
+                yield Source(given, rate, stream.frames or None, first)
             return
         newest = _Newest(_decoded(container, given, rate), given)
         try:

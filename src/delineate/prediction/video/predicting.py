@@ -22,7 +22,7 @@ from delineate.overlays import overlay
 from delineate.prediction.outputs import shares_of
 from delineate.prediction.predictor import Predictor, finish
 from delineate.prediction.video.frames import Frame, Source
-from delineate.prediction.video.writing import Video, write_video
+from delineate.prediction.video.writing import Video, other_size, write_video
 
 Size = tuple[int, int]
 Progress = Callable[[int, int], None]
@@ -156,8 +156,12 @@ def _predicted(
 ) -> Iterator[tuple[Frame, np.ndarray, float]]:
     """Yield each frame, its mask of its own size, and how long that has taken."""
     kept: np.ndarray | None = None
+    first: Size | None = None
     for frame in source.frames:
         begun = time.perf_counter()
+        first = first or frame.image.shape[:2]
+        if frame.image.shape[:2] != first:
+            raise other_size(frame.image.shape[:2], first)
         image = predictor.accepted(frame.image)
         size = image.shape[0], image.shape[1]
         small = image if watching.size is None else resize_image(image, watching.size)

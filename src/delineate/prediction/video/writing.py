@@ -48,11 +48,7 @@ class Video:
             self._stream, self._size = self._begun(picture), size
         if size != self._size:
             # It would be enlarged or made smaller without a word, and class ids mixed.
-            raise ImageError(
-                f"A frame has {size[0]}×{size[1]} pixels, the first one {self._size[0]}×"
-                f"{self._size[1]}.",
-                hint="Give frames of one size.",
-            )
+            raise other_size(size, self._size)
         # Players show colours at half resolution, of even sizes.
         if not self._lossless:
             picture = picture[: self._stream.height, : self._stream.width]
@@ -78,6 +74,14 @@ class Video:
         stream.height, stream.width = height - height % even, width - width % even
         stream.pix_fmt = pixels
         return stream
+
+
+def other_size(size: tuple[int, int], first: tuple[int, int]) -> ImageError:
+    """Return the error about a frame, (height, width), that is not as large as the first one."""
+    return ImageError(
+        f"A frame has {size[0]}×{size[1]} pixels, the first one {first[0]}×{first[1]}.",
+        hint="Give frames of one size.",
+    )
 
 
 @contextmanager
