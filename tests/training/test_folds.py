@@ -41,6 +41,19 @@ def trained(unsplit, threefold, tmp_path_factory):
     return train(unsplit, threefold, to=tmp_path_factory.mktemp("folds") / "run")
 
 
+class Second(Bell):
+    """Interrupts the second fold."""
+
+    trainings = 0
+
+    def on_train_begin(self, logs=None):
+        self.trainings += 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.trainings == 2:
+            super().on_train_batch_end(batch, logs)
+
+
 def splits_of(run):
     return json.loads(run.dataset.read_text())["splits"]
 
@@ -77,16 +90,6 @@ def test_the_bundle_averages_the_members(trained, unsplit):
 def test_an_interrupted_fold_goes_on_and_the_others_are_left_alone(
     unsplit, threefold, trained, tmp_path
 ):
-    class Second(Bell):
-        trainings = 0
-
-        def on_train_begin(self, logs=None):
-            self.trainings += 1
-
-        def on_train_batch_end(self, batch, logs=None):
-            if self.trainings == 2:
-                super().on_train_batch_end(batch, logs)
-
     with pytest.raises(KeyboardInterrupt):
         train(unsplit, threefold, to=tmp_path / "cut", callbacks=[Second(1, 0)])
     cut = Run(tmp_path / "cut")
@@ -183,11 +186,11 @@ def test_the_time_is_shared_by_what_comes_after_the_folds(
     monkeypatch.setattr(folds, "time", clock)
     told = []
 
-    def after(predictor, *, members, tests, searched, augment, budget):
-        told.append((members, tests, len(searched), budget))
+    def after(predictor, *, members, reported, searched, augment, budget):
+        told.append((members, reported, len(searched), budget))
         return 600.0
 
-    monkeypatch.setattr(folds, "seconds_after_folds", after)
+    monkeypatch.setattr(folds, "seconds_of_search_and_report", after)
 
     def one(dataset, recipe, *, to, resume):
         run = train(dataset, recipe, to=to, resume=resume)
@@ -204,16 +207,6 @@ def test_the_time_is_shared_by_what_comes_after_the_folds(
 
 
 def test_what_was_spent_before_an_interruption_counts(unsplit, threefold, tmp_path):
-    class Second(Bell):
-        trainings = 0
-
-        def on_train_begin(self, logs=None):
-            self.trainings += 1
-
-        def on_train_batch_end(self, batch, logs=None):
-            if self.trainings == 2:
-                super().on_train_batch_end(batch, logs)
-
     asked = threefold.override({"training.budget": 600.0, "training.epochs": 2})
     with pytest.raises(KeyboardInterrupt):
         train(unsplit, asked, to=tmp_path / "cut", callbacks=[Second(1, 0)])

@@ -40,7 +40,7 @@ def seconds_afterwards(
     """
     part, predictor = parts.dataset.split(parts.reported), parts.predictor()
     searched = some_of(part, predictor.card) if recipe.post.tune and parts.validation else None
-    found = _seconds(
+    found = seconds_of_search_and_report(
         predictor,
         reported=part if recipe.evaluation.report else None,
         searched=searched,
@@ -48,35 +48,6 @@ def seconds_afterwards(
         budget=budget,
     )
     return found + _validating(parts, stepper)
-
-
-def seconds_after_folds(
-    predictor: Predictor,
-    *,
-    members: int,
-    tests: Dataset | None,
-    searched: Dataset | None,
-    augment: Augment,
-    budget: float,
-) -> float:
-    """Return about how many seconds the search and the report will take when all folds are done.
-
-    Args:
-        predictor: Of the bundle of one fold, which stands for all.
-        members: How many folds there are.
-        tests: The images of the report, which all of them predict; None: there is none.
-        searched: The images of the search, each predicted by one of them; None: there is none.
-        augment: How training windows were laid down.
-        budget: Seconds of the whole training, of which the search gets a share at the most.
-    """
-    return _seconds(
-        predictor,
-        reported=tests,
-        searched=searched,
-        augment=augment,
-        budget=budget,
-        members=members,
-    )
 
 
 def seconds_of_report(predictor: Predictor, part: Dataset) -> float:
@@ -90,7 +61,7 @@ def seconds_of_report(predictor: Predictor, part: Dataset) -> float:
     return _images_of(part, sample) * _scoring(predictor, sample) + DRAWING
 
 
-def _seconds(
+def seconds_of_search_and_report(
     predictor: Predictor,
     *,
     reported: Dataset | None,
@@ -99,7 +70,16 @@ def _seconds(
     budget: float,
     members: int = 1,
 ) -> float:
-    """Return the seconds of a report by so many networks, and of a search by one each."""
+    """Return about how many seconds the search and the report will take.
+
+    Args:
+        predictor: Of the bundle; of folds that of one, which stands for all.
+        reported: The images of the report, which all networks predict; None: there is none.
+        searched: The images of the search, each predicted by one network; None: there is none.
+        augment: How training windows were laid down.
+        budget: Seconds of the whole training, of which the search gets a share at the most.
+        members: How many networks there are.
+    """
     whole = reported or searched
     if whole is None:
         return 0.0

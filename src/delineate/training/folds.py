@@ -20,7 +20,7 @@ from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training import checkpoint
-from delineate.training.afterwards import seconds_after_folds, seconds_of_report
+from delineate.training.afterwards import seconds_of_report, seconds_of_search_and_report
 from delineate.training.session import BUDGET
 
 ENDED = "ended"
@@ -218,10 +218,10 @@ def _seconds_after(done: Sequence[Run], parts: Sequence[Dataset], recipe: Recipe
     if not done or recipe.training.budget is None:
         return None
     predictor = Predictor.open(done[0])
-    return seconds_after_folds(
+    return seconds_of_search_and_report(
         predictor,
         members=len(parts),
-        tests=parts[0].split("test") if _is_reported(parts, recipe) else None,
+        reported=parts[0].split("test") if _is_reported(parts, recipe) else None,
         searched=_searched(parts, predictor.card)[1] if recipe.post.tune else None,
         augment=recipe.augment,
         budget=60 * recipe.training.budget,
