@@ -71,8 +71,8 @@ def _limits(scores: Row) -> list[str]:
     kinds = scores.get("kinds") or []
     return [
         "The aim was Dice 0.92, IoU 0.86 and `dsb_map` 0.52. The IoU falls short of it by a little",
-        "with both seeds, by far less than its interval. It is lost on tissue and on rare kinds, as",
-        "the table shows. None of these gained on the validation images: averaged weights, a rate",
+        "with both seeds, by far less than its interval. It is lost on tissue and on rare kinds:",
+        "see the table. None of these gained on the validation images: averaged weights, a rate",
         "that stays (both below), a decoder that goes on to the full resolution, other thresholds.",
         "",
         "| kind of picture, among the test images | images | Dice per image | IoU per image |",
