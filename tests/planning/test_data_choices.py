@@ -111,6 +111,6 @@ def test_images_are_stretched_where_light_or_range_differ(changes, chosen, words
 def test_a_rare_class_is_looked_for_unless_there_is_none_of_it(share, looked_for):
     classes = ("background", "nucleus", "mitosis")
     found = fingerprint(classes=classes, shares=(0.7, 0.3 - share, share))
-    chosen = data_choices(found, {})["data.oversample"]
+    chosen = data_choices(found, {"data.size": (512, 512)})["data.oversample"]
     assert chosen.value == looked_for
     assert ("'mitosis' has 0.20% of the pixels" in chosen.reason) == (share == 0.002)
