@@ -58,9 +58,7 @@ def _network(task: str, network: str, rows: list[Row]) -> list[str]:
         if row["task"] != task:
             continue
         groups[row["side"], row["configuration"], row["backend"]].append(row)
-    whole = {
-        key: [row for row in each if "failed" not in row] for key, each in groups.items()
-    }
+    whole = {key: [row for row in each if "failed" not in row] for key, each in groups.items()}
     failures = {key: groups[key][0]["failed"] for key, each in whole.items() if not each}
     groups = {key: each for key, each in whole.items() if each}
     speeds = {key: median(_speeds(each)) for key, each in groups.items()}

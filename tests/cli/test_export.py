@@ -79,7 +79,9 @@ def test_the_benchmark_has_a_row_for_each(run, data, capsys):
         (["--format", "litert", "--precision", "bfloat16"], 2, "litert has no precision"),
     ],
 )
-def test_what_cannot_be_exported_is_refused_with_a_hint(run, data, capsys, options, status, message):
+def test_what_cannot_be_exported_is_refused_with_a_hint(
+    run, data, capsys, options, status, message
+):
     assert cli.run(["export", str(run), "--data", str(data), *options]) == status
     told = capsys.readouterr()
     assert told.out == ""

@@ -87,7 +87,9 @@ def test_a_convolution_with_an_activation_is_left_alone():
 def test_layers_that_are_used_in_several_places_are_left_alone():
     image = keras.Input((8, 8, 3))
     convolution, normalisation = keras.layers.Conv2D(3, 3), keras.layers.BatchNormalization()
-    twice = keras.layers.Concatenate(axis=1)([normalisation(convolution(image)), convolution(image)])
+    twice = keras.layers.Concatenate(axis=1)(
+        [normalisation(convolution(image)), convolution(image)]
+    )
     assert fold_frozen(keras.Model(image, twice), predicting=True) == 0
     other = keras.layers.Conv2D(3, 3)
     twice = [normalisation(convolution(image)), normalisation(other(image))]

@@ -173,9 +173,7 @@ OPENVINO = Format(
     openvino, "model.xml", "OpenVINO", "openvino", ("float32", "float16", "bfloat16", "int8")
 )
 ONNX = Format(onnx, "model.onnx", "ONNX Runtime", "onnxruntime", ("float32", "float16", "int8"))
-LITERT = Format(
-    litert, "model.tflite", "LiteRT", "ai_edge_litert", ("float32", "float16", "int8")
-)
+LITERT = Format(litert, "model.tflite", "LiteRT", "ai_edge_litert", ("float32", "float16", "int8"))
 SAVEDMODEL = Format(
     savedmodel, "savedmodel/saved_model.pb", "TensorFlow", "tensorflow", ("float32",)
 )

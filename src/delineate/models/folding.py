@@ -131,9 +131,7 @@ def _convolved(layer: Any, inputs: Tensor, factor: Tensor) -> Tensor:
     )
 
 
-def _passing(
-    usual: Callable[..., Tensor], is_frozen: Callable[[], bool]
-) -> Callable[..., Tensor]:
+def _passing(usual: Callable[..., Tensor], is_frozen: Callable[[], bool]) -> Callable[..., Tensor]:
     """Return what a batch normalisation does: nothing, while it is frozen."""
 
     def call(

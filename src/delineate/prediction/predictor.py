@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from delineate.bundle import Card, Member
+from delineate.bundle import Bundle, Card, Member
 from delineate.catalog import RUNTIMES, find
 from delineate.data.pipeline import adapt_channels
 from delineate.errors import BackendError, BundleError, DataError, MissingExtraError
