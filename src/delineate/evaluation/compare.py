@@ -109,8 +109,8 @@ def compare_with(
         progress: Called with (done, all) after each image.
 
     Returns:
-        ``run``, the rival's folder; ``engine``, what has predicted for it; ``seen``, how many of the
-        images are in which part of its own training data; and ``scores``, as from
+        ``run``, the rival's folder; ``engine``, what has predicted for it; ``seen``, how many of
+        the images are in which part of its own training data; and ``scores``, as from
         :func:`compare_scores`.
 
     Raises:

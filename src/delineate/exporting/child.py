@@ -45,7 +45,7 @@ def run_child(
         (place / "said.json").write_text(json.dumps(said), encoding="utf-8")
         named = {f"array{number:06d}": array for number, array in enumerate(arrays)}
         with (place / "arrays.npz").open("wb") as file:
-            np.savez(file, **named)
+            np.savez(file, allow_pickle=False, **named)
         command = [sys.executable, "-m", module, folder]
         # Its output is for people: standard error.
         done = subprocess.run(command, env=os.environ | known, stdout=2, check=False)

@@ -73,7 +73,7 @@ def save(folder: Path, point: ResumePoint) -> None:
     arrays["head"] = np.frombuffer(text.encode(), np.uint8)
     with whole_file(path) as temporary:
         with temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         _verify(temporary)
     for old in _points(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
