@@ -80,3 +80,37 @@ def test_pictures_without_colours_may_still_be_turned_from_dark_to_bright():
     kinds = (("dark, grey", 280), ("bright, grey", 20))
     chosen = data_choices(fingerprint(kinds=kinds, channels=1), {})
     assert [chosen[f"augment.{key}"].value for key in ("hue", "grey", "invert")] == [0, 0, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("training", "windows"), [(1, 256), (100, 3), (255, 2), (256, 1), (900, 1)]
+)
+def test_an_epoch_has_enough_windows_of_few_images(training, windows):
+    chosen = data_choices(fingerprint(training=training), {})["data.crops_per_image"]
+    assert chosen.value == windows
+    assert f"{training} images" in chosen.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "chosen", "words"),
+    [
+        ({}, "none", "uses 90% of the range of uint8, and bright images are 1.2 times"),
+        ({"dtype": "uint16"}, "percentile", "of the range of uint16"),
+        ({"used_range": 0.2}, "percentile", "uses 20% of the range"),
+        ({"exposure": 2.1}, "percentile", "2.1 times as bright as dim ones"),
+    ],
+    ids=str,
+)
+def test_images_are_stretched_where_light_or_range_differ(changes, chosen, words):
+    found = data_choices(fingerprint(**changes), {})["data.normalise"]
+    assert found.value == chosen
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(("share", "looked_for"), [(0.002, 0.33), (0.0, 0.0), (0.05, 0.0)])
+def test_a_rare_class_is_looked_for_unless_there_is_none_of_it(share, looked_for):
+    classes = ("background", "nucleus", "mitosis")
+    found = fingerprint(classes=classes, shares=(0.7, 0.3 - share, share))
+    chosen = data_choices(found, {})["data.oversample"]
+    assert chosen.value == looked_for
+    assert ("'mitosis' has 0.20% of the pixels" in chosen.reason) == (share == 0.002)

@@ -20,7 +20,13 @@ from keras.src.utils import file_utils
 
 from delineate.errors import RecipeError, WeightsError
 from delineate.models.weights import downloads, have_weights, load_weights
-from delineate.models.weights.downloads import IMAGENET, Published, imagenet_file, published
+from delineate.models.weights.downloads import (
+    IMAGENET,
+    Published,
+    at_hand,
+    imagenet_file,
+    published,
+)
 from delineate.recipe import Model
 from tests.loopback import know_only_loopback, serving
 from tests.models.weights.test_keras_files import application, load, same, write_legacy
@@ -204,6 +210,22 @@ def test_a_wrong_file_in_the_folder_of_keras_is_passed_over_and_left(
     assert imagenet_file("mobilenetv2", WIDTH) == folders[1] / FILE.name
     assert (folders[0] / FILE.name).read_bytes() == b"wrong"
     assert "is passed over" in caplog.text
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["of keras", "ours"])
+def test_weights_are_at_hand_where_the_file_is_there_and_whole(
+    server, checked, content, folders, number
+):
+    assert not at_hand("mobilenetv2", WIDTH)
+    place = folders[number] / FILE.name
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content[:-1])
+    assert not at_hand("mobilenetv2", WIDTH), "damaged"
+    place.write_bytes(content)
+    assert at_hand("mobilenetv2", WIDTH)
+    assert not at_hand("mobilenetv2", 0.123)
+    assert not at_hand("plain")
+    assert server.asked == [], "asking loads nothing"
 
 
 def test_a_wrong_file_in_our_cache_is_deleted_and_fetched_anew(
