@@ -157,6 +157,39 @@ def _sums(rows: list[Row], *keys: str) -> list[int]:
     return [sum(bool(row[key]) for row in rows) for key in keys]
 
 
+def _properties(rows: list[Row]) -> str:
+    by: dict[str, list[Row]] = {}
+    for row in rows:
+        by.setdefault(row["case"].partition(": ")[0].replace("_", " "), []).append(row)
+    head = ("subject", "properties", "examples of each, at the least", "that do not hold")
+    lines = [
+        (kind, len(found), min(row["examples"] for row in found), *_sums_of(found, "failures"))
+        for kind, found in by.items()
+    ]
+    return _table(head, lines)
+
+
+def _hostile(rows: list[Row]) -> str:
+    probes = [row for row in rows if "opened" not in row]
+    flips = [row for row in rows if "opened" in row]
+    parts = {"probes": probes, "flipped bytes": flips}
+    head = ("what", "number", "as it should be", "written outside", "most seconds", "most MiB")
+    lines = []
+    for name, found in parts.items():
+        if found:
+            number = len(found) if name == "probes" else sum(_sums_of(found, "opened", "refused"))
+            right = f"{sum(bool(row['right']) for row in found)} of {len(found)} rows"
+            outside = sum(len(row.get("outside", ())) for row in found)
+            most = (max(row[key] for row in found) for key in ("seconds", "mib"))
+            lines.append((name, number, right, outside, *most))
+    return _table(head, lines)
+
+
+def _dependencies(rows: list[Row]) -> str:
+    lines = [(row["case"], row["passed"], " ".join(map(str, row["said"]))[:80]) for row in rows]
+    return _table(("versions", "passed", "said"), lines)
+
+
 CAMPAIGNS: dict[str, tuple[str, str, str, Callable[[list[Row]], str]]] = {
     "kills": (
         "Killed",
@@ -211,6 +244,26 @@ CAMPAIGNS: dict[str, tuple[str, str, str, Callable[[list[Row]], str]]] = {
         "Sound files of every make in which bits are turned, parts cut out, put in and exchanged, "
         "and numbers set to extremes; read as image, as mask, in parts and by their headers.",
         _mutated,
+    ),
+    "properties": (
+        "Properties",
+        "properties",
+        "What has to hold for any input, tried on inputs that hypothesis makes.",
+        _properties,
+    ),
+    "hostile-bundles": (
+        "Models from strangers",
+        "hostile_bundles FOLDER",
+        "Bundles and archives that want to run code, write elsewhere, fill the memory or never end; "
+        "and good bundles of which a byte is another.",
+        _hostile,
+    ),
+    "dependencies": (
+        "Dependencies",
+        "dependencies FOLDER",
+        "The whole suite with the lowest allowed and with the newest versions, and what is publicly "
+        "known of their faults.",
+        _dependencies,
     ),
 }
 
