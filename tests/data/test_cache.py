@@ -1,3 +1,4 @@
+import ast
 import errno
 import logging
 import subprocess
@@ -93,6 +94,13 @@ def test_a_hit_is_memory_mapped_and_cannot_be_written(cache, record):
         found.image[0, 0, 0] = 0
 
 
+def test_a_hit_does_not_need_the_parser_of_python(cache, record, monkeypatch):
+    # Python 3.11's fails where several threads use it at once, with a SystemError.
+    get(cache, record)
+    monkeypatch.setattr(ast, "parse", None)
+    assert same(get(cache, record), decode(record))
+
+
 def test_the_name_of_an_entry_follows_from_the_content(cache, record, tmp_path, decoding):
     get(cache, record)
     copy = tmp_path / "copy.png"
@@ -145,11 +153,11 @@ def damaged(path, how):
     elif how == "noise":
         path.write_bytes(b"\xff\x00" * 50)
     else:
-        np.save(path, np.zeros((3, 3), np.uint8))
+        path.write_bytes(content + content)
 
 
-@pytest.mark.parametrize("part", [".image.npy", ".labels.npy", ".instances.npy"])
-@pytest.mark.parametrize("how", ["gone", "cut", "empty", "noise", "other array"])
+@pytest.mark.parametrize("part", [".image", ".labels", ".instances"])
+@pytest.mark.parametrize("how", ["gone", "cut", "empty", "noise", "twice"])
 def test_an_entry_with_damaged_pixels_is_made_again(cache, record, decoding, part, how):
     get(cache, record)
     (path,) = [path for path in files(cache) if path.name.endswith(part)]

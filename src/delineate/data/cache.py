@@ -24,7 +24,10 @@ from delineate.files import whole_file, write_whole
 
 # Part of every entry's name: to be raised whenever reading changes what it returns, or the
 # fingerprint what it finds.
-VERSION = "3"
+VERSION = "4"
+
+# The types of the arrays that are kept.
+_TYPES = ("uint8", "uint16", "int32")
 
 # What a file that is missing, cut short or no longer what it was makes a reader raise.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
@@ -135,41 +138,44 @@ def _load_look(path: Path) -> Look | None:
 def _load(entry: Path) -> Decoded | None:
     """Return an entry, or None where it is missing, damaged or half written."""
     try:
-        facts = Facts.from_json(json.loads(_beside(entry, ".json").read_text()))
-        image = _map(_beside(entry, ".image.npy"))
-        labels = _map(_beside(entry, ".labels.npy"))
-        instances = None
+        kept = json.loads(_beside(entry, ".json").read_text())
+        facts = Facts.from_json(kept["facts"])
+        shapes = {"image": (*facts.size, facts.channels), "labels": facts.size}
         if facts.objects is not None:
-            instances = _map(_beside(entry, ".instances.npy"))
+            shapes["instances"] = facts.size
+        found = {name: _map(entry, name, kept["types"][name], shapes[name]) for name in shapes}
     except _DAMAGE:
         return None
-    found = Decoded(image, labels, instances, facts)
-    return found if _fits(found) else None
+    return Decoded(found["image"], found["labels"], found.get("instances"), facts)
 
 
-def _fits(found: Decoded) -> bool:
-    """Return whether the arrays of an entry are those that its facts are about."""
-    size, instances = found.facts.size, found.instances
-    return (
-        found.image.shape == (*size, found.facts.channels)
-        and found.labels.shape == size
-        and (instances is None or (instances.shape == size and instances.dtype == np.int32))
-    )
+def _map(entry: Path, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of an entry, memory-mapped.
 
-
-def _map(path: Path) -> np.ndarray:
-    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    Raises:
+        OSError: It is missing.
+        ValueError: It has another number of bytes, or is of no type that is kept.
+    """
+    if dtype not in _TYPES:
+        raise ValueError(f"no type of pixels: {dtype}")
+    path = _beside(entry, f".{name}")
+    array: np.ndarray = np.memmap(path, np.dtype(dtype), mode="r", shape=shape)
+    if array.nbytes != path.stat().st_size:
+        raise ValueError("it has more bytes than its shape")
     return array
 
 
 def _store(entry: Path, decoded: Decoded) -> None:
+    # Bytes alone, and their types in the facts: NumPy's own files begin with a line of Python, and
+    # the parser of Python 3.11 fails now and then where several threads use it at once.
     arrays = {"image": decoded.image, "labels": decoded.labels, "instances": decoded.instances}
+    types = {}
     for name, array in arrays.items():
         if array is not None:
-            path = _beside(entry, f".{name}.npy")
-            with whole_file(path, durable=False) as temporary, temporary.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
+            types[name] = array.dtype.name
+            with whole_file(_beside(entry, f".{name}"), durable=False) as temporary:
+                temporary.write_bytes(np.ascontiguousarray(array).data)
     # Last, since an entry without it does not count. Nothing here waits for the disk: that would
     # take longer than decoding, and a part that a crash of the machine leaves does not load.
-    text = json.dumps(decoded.facts.as_json())
+    text = json.dumps({"facts": decoded.facts.as_json(), "types": types})
     write_whole(_beside(entry, ".json"), text, durable=False)
