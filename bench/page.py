@@ -7,6 +7,8 @@ from accuracy_page import accuracy_page
 from matrix_page import matrix_page
 from measure import ROWS, read_rows
 from models_page import models_page
+from reach_page import engines_page, large_page, sizes_page, video_page
+from speed_page import speed_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 SCORES = (
@@ -22,6 +24,15 @@ SCORES = (
     ("calibration_error", "calibration error"),
 )
 RECIPES = ("unet-nuclei", "unet-dice")
+# Sections of the benchmarks that are there once they have been measured.
+REACH = (
+    ("speed", speed_page, "speed.py FOLDER DATA"),
+    ("speed_gpu", speed_page, "speed.py FOLDER DATA` with `RIVALS_DEVICE=cuda"),
+    ("engines", engines_page, "engines.py RUN DATA..."),
+    ("large", large_page, "large.py RUN FOLDER PICTURE"),
+    ("video", video_page, "video.py RUN VIDEO"),
+    ("sizes", sizes_page, "sizes.py"),
+)
 
 
 def main() -> None:
@@ -43,6 +54,10 @@ def main() -> None:
         resize_cost(read_rows("resize")),
         losses_cost(read_rows("losses")),
     ]
+    for name, page, command in REACH:
+        if (ROWS / f"{name}.json").is_file():
+            kept = read_rows(name)
+            parts.append(page(kept, note(kept, f"bench/{command}")))
     (DOCS / "benchmarks.md").write_text("\n".join(["# Benchmarks\n", *parts]))
     networks = read_rows("matrix")
     (DOCS / "matrix.md").write_text(matrix_page(networks, note(networks, "bench/matrix.py")))

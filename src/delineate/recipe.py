@@ -429,6 +429,11 @@ class Runtime(Section):
         None, description="unset: the first installed"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the arithmetic")
+    compiled: bool | None = Field(
+        None,
+        description="make one program of a step with the backend's compiler (XLA, or PyTorch's "
+        "Inductor); unset: on JAX, which is slow without; TensorFlow's is not deterministic",
+    )
     fused: bool = Field(
         True,
         description="train with the backend's own kernels for batch normalisation and bilinear "

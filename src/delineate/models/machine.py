@@ -31,6 +31,27 @@ def set_up(runtime: Runtime) -> None:
         _set_up_torch(runtime)
 
 
+def is_compiled(runtime: Runtime) -> bool:
+    """Return whether the backend makes one program of a step."""
+    return keras.backend.backend() == "jax" if runtime.compiled is None else runtime.compiled
+
+
+def compilations(runtime: Runtime) -> tuple[tuple[bool, ...], str]:
+    """Return whether steps may be compiled: the values that are worth trying; and why.
+
+    Args:
+        runtime: The recipe's section `[runtime]`.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return (True,), "JAX is slow without"
+    if backend == "tensorflow" and runtime.deterministic:
+        return (False,), "TensorFlow's compiler is not deterministic"
+    if backend == "torch" and device() == "cpu":
+        return (False,), "PyTorch takes minutes for it on a processor"
+    return (False, True), ""
+
+
 def machine() -> dict[str, Any]:
     """Return what the speed of a training depends on, plain values: processor, device, versions."""
     return {

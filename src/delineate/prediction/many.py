@@ -3,19 +3,24 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from delineate.errors import DataError, DelineateError
+from delineate.errors import DataError, DelineateError, MissingExtraError, UsageError
 from delineate.imaging import read_image
 from delineate.prediction.inputs import find_inputs, refuse_table
+from delineate.prediction.large import predict_large
 from delineate.prediction.outputs import Wanted, write_prediction
 from delineate.prediction.predictor import Prediction, Predictor
+from delineate.prediction.rasters.raster import is_large
 from delineate.prediction.run_length_file import Add, run_length_file
 from delineate.prediction.uncertainty import LeastSure, write_review
+from delineate.prediction.video.frames import is_live, is_video, open_file, open_live, open_sequence
+from delineate.prediction.video.predicting import Watching, predict_video
 from delineate.runs import Run
 
 Progress = Callable[[int, int], None]
@@ -68,10 +73,14 @@ def predict_files(
     *,
     to: str | Path,
     wanted: Wanted | None = None,
+    watching: Watching | None = None,
     runtime: str | None = None,
     progress: Progress | None = None,
 ) -> Done:
     """Predict files, folders and patterns into a folder; a broken one does not stop the others.
+
+    Videos, cameras (``camera:0``) and streams (``rtsp://…``) give videos; images beyond memory
+    (large TIFF files, OME-Zarr) are predicted in parts.
 
     For each image ``a.png`` there are ``a.png`` (class ids as a palette PNG), ``a_colour.png``,
     ``a.json``, and what else is wanted. Of several images ``review.csv`` and ``review.png`` tell
@@ -82,6 +91,7 @@ def predict_files(
         inputs: Files, folders (with all below) or patterns.
         to: The folder to write to.
         wanted: What is written beside the mask; unset: nothing.
+        watching: How videos, cameras and streams are predicted; unset: as they are.
         runtime: A name in the table of runtimes.
         progress: Called with (done, all) after each image.
 
@@ -92,49 +102,111 @@ def predict_files(
         BundleError: There is no bundle.
     """
     wanted, to = wanted or Wanted(), Path(to)
-    files = find_inputs(inputs, to)
+    watching = replace(watching or Watching(), overlay=wanted.overlay)
+    live = [given for given in inputs if is_live(given)]
+    still = [given for given in inputs if not is_live(given)]
+    files = find_inputs(still, to) if still else []
     table = wanted.run_lengths
-    if table is not None:
+    if table is not None and files:
         refuse_table(table, files, to)
         _refuse_one_name(files, table)
+    if watching.rate is not None:
+        _refuse_beside_sequence(live, files, table)
     predictor = Predictor.open(run, runtime=runtime)
+    if watching.rate is not None:
+        return Done([_predict_sequence(files, predictor, to, watching, progress)])
     with nullcontext() if table is None else run_length_file(table) as add:
-        done, unsure = _predict_all(files, predictor, to, wanted, add=add, progress=progress)
+        todo = _Todo(predictor, to, wanted, watching, add, LeastSure(predictor.card.colours))
+        done = _predict_all(files, todo, progress)
     done.run_lengths = table
-    if len(unsure.items) > 1:
-        write_review(to, unsure.items)
+    for number, given in enumerate(live):
+        try:
+            with open_live(given, seconds=watching.seconds) as source:
+                stem = to / f"live-{number}"
+                done.written.append(predict_video(predictor, source, stem, watching))
+        except (DataError, MissingExtraError) as error:
+            done.failures.append(error)
+    if len(todo.unsure.items) > 1:
+        write_review(to, todo.unsure.items)
         done.review = Run(to).review
     return done
 
 
+@dataclass(frozen=True)
+class _Todo:
+    """What is to be done with each file."""
+
+    predictor: Predictor
+    to: Path
+    wanted: Wanted
+    watching: Watching
+    add: Add | None
+    unsure: LeastSure
+
+
 def _predict_all(
-    files: Sequence[tuple[Path, Path]],
-    predictor: Predictor,
-    to: Path,
-    wanted: Wanted,
-    *,
-    add: Add | None,
-    progress: Progress | None,
-) -> tuple[Done, LeastSure]:
-    done, unsure = Done(), LeastSure(predictor.card.colours)
+    files: Sequence[tuple[Path, Path]], todo: _Todo, progress: Progress | None
+) -> Done:
+    done = Done()
+    # Of one long image or video the parts are told, of many files these.
+    tell = progress if len(files) == 1 else None
     for number, (path, name) in enumerate(files, 1):
         try:
-            image = read_image(path)
-            prediction = predictor.predict(image)
-        except DataError as error:
+            done.written.append(_predict_file(path, todo.to / name, todo, tell))
+        except (DataError, MissingExtraError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))
-        else:
-            stem = to / name
-            summary = write_prediction(stem, path, image, prediction, predictor.card, wanted)
-            done.written.append(summary)
-            if add is not None:
-                add(path.stem, prediction.instances)
-            unsure.add(str(path), image, prediction)
         if progress:
             progress(number, len(files))
-    return done, unsure
+    return done
+
+
+def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None) -> dict[str, Any]:
+    """Predict a video, an image beyond memory, or an image, and return its summary."""
+    whole = todo.wanted.whole or todo.predictor.card.fit == "resize"
+    if is_large(path, whole=whole):
+        return predict_large(todo.predictor, path, stem, todo.wanted, progress)
+    if is_video(path):
+        if todo.wanted.whole:
+            raise DataError(
+                f"{path} is a video, of which there are no objects, probabilities or run lengths.",
+                hint="Leave out --instances, --probabilities and --rle, or name images.",
+            )
+        with open_file(path) as source:
+            return predict_video(todo.predictor, source, stem, todo.watching, progress)
+    image = read_image(path)
+    prediction = todo.predictor.predict(image)
+    summary = write_prediction(stem, path, image, prediction, todo.predictor.card, todo.wanted)
+    if todo.add is not None:
+        todo.add(path.stem, prediction.instances)
+    todo.unsure.add(str(path), image, prediction)
+    return summary
+
+
+def _predict_sequence(
+    files: Sequence[tuple[Path, Path]],
+    predictor: Predictor,
+    to: Path,
+    watching: Watching,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Predict images as the frames of one video, and return its summary."""
+    with open_sequence([path for path, _ in files], watching.rate or Fraction(25)) as source:
+        return predict_video(predictor, source, to / "sequence", watching, progress)
+
+
+def _refuse_beside_sequence(
+    live: Sequence[str], files: Sequence[tuple[Path, Path]], table: Path | None
+) -> None:
+    """Refuse what cannot be a frame of the one video that images make, or be told of it."""
+    videos = [str(path) for path, _ in files if is_video(path)]
+    for given in [*live, *videos, *([] if table is None else [f"--rle {table}"])]:
+        raise UsageError(
+            f"With --rate all images are the frames of one video, beside which {given} has no "
+            "place.",
+            hint="Name images alone, or leave out --rate.",
+        )
 
 
 def _refuse_one_name(files: Sequence[tuple[Path, Path]], table: Path) -> None:

@@ -1,0 +1,107 @@
+"""What very large images cost: time and memory by their size, and tiles beside the network.
+
+Usage: python bench/large.py RUN FOLDER PICTURE [SIDE...]
+RUN is a run or bundle for RGB images; the images (10,000², 20,000² and 40,000² pixels, tiled TIFF)
+are made in FOLDER, which needs 10 GB. PICTURE is a photograph of some megapixels that fits into
+memory, predicted in one go and in tiles. Nothing else should run meanwhile.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from measure import run, write_rows
+
+import delineate as dl
+from delineate.prediction.tiling import tiles
+
+SIDES = (10_000, 20_000, 40_000)
+TILE = 512
+
+
+def main() -> None:
+    bundle, folder, picture = (Path(given) for given in sys.argv[1:4])
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, object]] = [of_tiling(bundle, picture)]
+    print(rows[-1], flush=True)
+    for side in map(int, sys.argv[4:] or SIDES):
+        path = folder / f"{side}.tif"
+        if not path.is_file():
+            make_image(path, side)
+        # What is there already would not be predicted again.
+        shutil.rmtree(folder / "masks", ignore_errors=True)
+        cost, _ = run("predict", bundle, path, "--to", folder / "masks")
+        rows.append({"side": side, **cost, **of_the_network(bundle, side)})
+        print(rows[-1], flush=True)
+    write_rows("large", rows)
+
+
+def make_image(path: Path, side: int) -> None:
+    """Write an image of coarse noise, whose tiles differ from each other."""
+
+    def parts() -> Iterator[np.ndarray]:
+        rng = np.random.default_rng(0)
+        for _ in range((-(-side // TILE)) ** 2):
+            small = rng.integers(0, 256, (TILE // 16, TILE // 16, 3), dtype=np.uint8)
+            yield np.kron(small, np.ones((16, 16, 1), np.uint8))
+
+    tifffile.imwrite(
+        path,
+        parts(),
+        shape=(side, side, 3),
+        dtype=np.uint8,
+        tile=(TILE, TILE),
+        photometric="rgb",
+        compression="zlib",
+        bigtiff=True,
+    )
+
+
+def of_tiling(bundle: Path, picture: Path) -> dict[str, object]:
+    """Return how far tiles are from the whole picture: of probabilities, and of classes."""
+    predictor = dl.Predictor.open(bundle)
+    card = predictor.card
+    found = [
+        replace(predictor, card=card.model_copy(update={"tile": tile})).predict(picture)
+        for tile in (card.tile, 1 << 15)
+    ]
+    tiled, whole = (each.probabilities for each in found)
+    difference = np.abs(tiled - whole)
+    return {
+        "picture": list(found[0].mask.shape),
+        "mode": "exact" if predictor.tiling.exact else "blended",
+        "largest": float(difference.max()),
+        "mean": float(difference.mean()),
+        "changed": float((found[0].mask != found[1].mask).mean()),
+    }
+
+
+def of_the_network(bundle: Path, side: int) -> dict[str, object]:
+    """Return what the network alone takes for as many tiles of that size, and their pixels."""
+    predictor = dl.Predictor.open(bundle)
+    tiling = predictor.tiling
+    height, width = tiling.tile
+    places = list(tiles((side, side), tiling))
+    image = np.random.default_rng(0).random((1, height, width, 3), np.float32) * 255
+    engine = predictor.runtimes[0]
+    engine.run(image)
+    spent = []
+    for _ in range(8):
+        begun = time.perf_counter()
+        engine.run(image)
+        spent.append(time.perf_counter() - begun)
+    return {
+        "mode": "exact" if tiling.exact else "blended",
+        "tiles": len(places),
+        "pixels_per_pixel": round(len(places) * height * width / side**2, 3),
+        "network_seconds": round(float(np.median(spent)) * len(places), 1),
+    }
+
+
+if __name__ == "__main__":
+    main()
