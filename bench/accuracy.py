@@ -76,6 +76,7 @@ LIGHTLESS = {
 # What the plan had, and has no more, since the parts below that take it away lost nothing.
 FULLER: Settings = {
     "training.average": 0.98,
+    "training.weight_decay": 1e-2,
     "data.oversample_kinds": 0.5,
     "augment.copy_paste": 0.3,
 }
