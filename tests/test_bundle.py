@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from delineate import bundle as module
-from delineate.bundle import CARD, Bundle, Card, Category, Member, recover
+from delineate.bundle import CARD, Bundle, Card, Category, Member, copy_bundle, recover
 from delineate.errors import BundleError
 from delineate.recipe import Post
 
@@ -265,3 +265,149 @@ def test_the_model_is_on_the_disk_before_the_old_bundle_is_moved(best, monkeypat
     )
     save(best, b"better weights")
     assert calls == ["model.keras", ".best.old", "best"]
+
+
+# Made here, or elsewhere
+
+
+def test_what_is_saved_here_is_known_as_ours_wherever_it_is_copied_to(best, tmp_path):
+    assert Bundle.open(best).ours
+    assert Bundle.open(shutil.copytree(best, tmp_path / "copy")).ours
+
+
+@pytest.mark.parametrize(
+    "changes", [{"stride": 8}, {"made": None}, {"made": "0" * 64}, {"made": ["0" * 64]}]
+)
+def test_a_card_that_is_not_as_it_was_written_here_is_from_elsewhere(best, changes):
+    change_card(best, **changes)
+    assert not Bundle.open(best).ours
+
+
+def test_a_card_of_another_user_is_from_elsewhere(best, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+    assert not Bundle.open(best).ours
+
+
+def test_a_card_with_another_layout_of_its_text_is_still_ours(best):
+    card = json.loads((best / CARD).read_text())
+    (best / CARD).write_text(json.dumps(dict(reversed(card.items()))))
+    assert Bundle.open(best).ours
+
+
+def test_numbers_that_the_caller_gave_as_whole_ones_keep_the_mark(tmp_path):
+    """They are fractions in the card: 1 and 1.0 are written differently."""
+    card = make_card().model_copy(update={"scores": {"dice": 1, "iou": float("inf")}})
+    Bundle.save(tmp_path / "b", card, lambda place: (place / "model.keras").write_bytes(WEIGHTS))
+    assert Bundle.open(tmp_path / "b").ours
+
+
+def test_a_copy_of_what_came_from_elsewhere_still_does(best, tmp_path):
+    change_card(best, precision="bfloat16")
+    source = Bundle.open(best)
+    copied = copy_bundle(source, tmp_path / "copy", source.card)
+    assert not copied.ours
+    assert Bundle.open(copied.folder) == copied
+
+
+def test_a_copy_of_what_was_made_here_is_ours_with_its_own_card(best, tmp_path):
+    source = Bundle.open(best)
+    card = source.card.model_copy(update={"post": Post(threshold=0.25)})
+    assert copy_bundle(source, tmp_path / "copy", card).ours
+    assert Bundle.open(tmp_path / "copy").ours
+
+
+def test_what_is_saved_without_a_place_for_a_key_is_from_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert not save(tmp_path / "b").ours
+    assert Bundle.open(tmp_path / "b").card.stride == 16
+
+
+def test_a_card_from_before_sizes_is_read(best):
+    card = json.loads((best / CARD).read_text())
+    assert card["sizes"] == {"model.keras": len(WEIGHTS)}
+    for key in ("sizes", "made"):
+        card.pop(key)
+    (best / CARD).write_text(json.dumps(card))
+    assert Bundle.open(best).card.sizes == {}
+
+
+def test_a_file_of_another_size_is_not_even_read(best, monkeypatch):
+    (best / "model.keras").write_bytes(WEIGHTS + b"\0")
+    monkeypatch.setattr("delineate.bundle_files.sha256", lambda path: pytest.fail("it is read"))
+    with pytest.raises(BundleError, match=r"model\.keras is not the file that"):
+        Bundle.open(best)
+
+
+def test_a_file_whose_size_the_card_leaves_out_is_refused(best):
+    change_card(best, sizes={"other": 1})
+    with pytest.raises(BundleError, match=r"model\.keras is not the file that"):
+        Bundle.open(best)
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.md", "README.md", "LICENSE", "LICENSE.txt", "picture.png", ".DS_Store"]
+)
+def test_what_people_read_may_lie_in_a_bundle_from_elsewhere(best, name):
+    change_card(best, precision="bfloat16")
+    (best / name).touch()
+    assert not Bundle.open(best).ours
+
+
+def test_hidden_folders_such_as_that_of_git_are_passed_over(best):
+    change_card(best, precision="bfloat16")
+    (best / ".git" / "objects").mkdir(parents=True)
+    (best / ".git" / "objects" / "any").touch()
+    (best / ".git" / "link").symlink_to("/etc")
+    assert not Bundle.open(best).ours
+
+
+@pytest.mark.parametrize("name", ["model.bin", "json.py", "inside/model.bin", "saved_model.pb"])
+def test_other_files_may_not_lie_in_a_bundle_from_elsewhere(best, name):
+    (best / name).parent.mkdir(exist_ok=True)
+    (best / name).touch()
+    assert Bundle.open(best).ours, "one's own files may lie where one likes"
+    change_card(best, precision="bfloat16")
+    with pytest.raises(BundleError, match=f"holds '{name}', which its card does not name") as error:
+        Bundle.open(best)
+    assert error.value.hint
+
+
+def test_a_link_in_a_bundle_is_followed_only_where_it_is_ours(best, tmp_path):
+    (best / "model.keras").rename(tmp_path / "elsewhere")
+    (best / "model.keras").symlink_to(tmp_path / "elsewhere")
+    assert Bundle.open(best).ours
+    change_card(best, precision="bfloat16")
+    with pytest.raises(BundleError, match=r"'model\.keras' in the bundle .* is a link"):
+        Bundle.open(best)
+
+
+@pytest.mark.parametrize(
+    ("file", "runtime"),
+    [
+        ("model.h5", "keras"),
+        ("model.onnx", "openvino"),
+        ("model.xml", "onnx"),
+        ("model.bin", "litert"),
+        ("model.pb", "savedmodel"),
+        ("unsaved_model.pb", "savedmodel"),
+        ("model.keras", "tensorrt"),
+    ],
+)
+def test_a_model_has_the_name_of_its_engines_files(tmp_path, file, runtime):
+    member = Member(file=file, runtime=runtime)
+    with pytest.raises(BundleError, match=f"names '{file}' as a model for {runtime}") as error:
+        Bundle.save(
+            tmp_path / "b",
+            make_card(members=(member,)),
+            lambda place: (place / file).write_bytes(WEIGHTS),
+        )
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("runtime", ["own.module:Engine", "of-the-future"])
+def test_an_engine_that_is_not_known_has_files_of_any_name(tmp_path, runtime):
+    member = Member(file="model.own", runtime=runtime)
+    card = make_card(members=(member,))
+    Bundle.save(tmp_path / "b", card, lambda place: (place / "model.own").touch())
+    assert Bundle.open(tmp_path / "b").card.members == (member,)

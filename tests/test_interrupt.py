@@ -1,10 +1,11 @@
 import os
 import signal
 import threading
+from contextlib import ExitStack
 
 import pytest
 
-from delineate.interrupt import StopRequest
+from delineate.interrupt import StopRequest, Terminated, terminable
 
 
 def test_the_first_signal_only_asks_and_the_second_interrupts():
@@ -21,6 +22,33 @@ def test_a_sigterm_asks_to_stop():
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.asked
+
+
+def test_who_stops_by_sigterm_is_in_a_hurry():
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert not stop.urgent
+        with pytest.raises(KeyboardInterrupt) as caught:
+            stop.heed()
+        assert not isinstance(caught.value, Terminated)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.urgent
+        with pytest.raises(Terminated):
+            stop.heed()
+
+
+def test_a_sigterm_ends_what_goes_on_so_that_it_can_tidy_up():
+    before, tidied = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with terminable(), ExitStack() as stack:
+            stack.callback(tidied.append, True)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Terminated):
+        work()
+    assert tidied
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_the_signals_are_given_back_even_after_an_error():

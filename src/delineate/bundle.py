@@ -2,21 +2,44 @@
 
 import json
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from delineate.bundle_files import verify
 from delineate.errors import BundleError
 from delineate.files import flush, flush_folder, sha256, write_whole
 from delineate.recipe import Normalisation, ObjectTarget, Post
+from delineate.trust import is_marked, mark_of
 
 FORMAT_VERSION = 2
 CARD = "card.json"
+MOST_CARD_BYTES = 2**20
+# In the card's file, and no part of the card: that it was written on this machine.
+_MARK = "made"
 
-_Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# What the model of each engine is called, by its end.
+_ENDS = {
+    "keras": ".keras",
+    "litert": ".tflite",
+    "onnx": ".onnx",
+    "openvino": ".xml",
+    "savedmodel": "/saved_model.pb",
+    "tensorrt": ".onnx",
+}
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Side = Annotated[int, Field(ge=1, le=16384)]
+_Byte = Annotated[int, Field(ge=0, le=255)]
+# How many numbers of 32 bits can count.
+_COUNTED = 2**31
+_MOST_SCALES = 32
+# Characters of what a card says that an error repeats.
+_SHOWN = 200
 
 
 class Plain(BaseModel):
@@ -29,7 +52,7 @@ class Category(Plain):
     """A class and its colour."""
 
     name: str
-    colour: tuple[int, int, int]
+    colour: tuple[_Byte, _Byte, _Byte]
 
 
 class Member(Plain):
@@ -78,8 +101,15 @@ class Export(Plain):
     changed: float
     maps: float = 0.0
     mean_iou: dict[str, float | None]
-    seconds: dict[str, float]
+    seconds: dict[str, _Positive]
     source: str = ""
+
+    @field_validator("seconds")
+    @classmethod
+    def _are_of_both(cls, seconds: dict[str, float]) -> dict[str, float]:
+        if not {"before", "after"} <= seconds.keys():
+            raise ValueError("it needs 'before' and 'after'")
+        return seconds
 
 
 class Card(Plain):
@@ -88,25 +118,26 @@ class Card(Plain):
     The model's output has a channel for each class, or one for two classes with a sigmoid, and then
     one for each of ``objects``. ``pixel_size`` is (height, width) of a pixel of the training images
     in ``pixel_unit``, where their data set said it. ``receptive_field``: no pixel farther away than
-    so many changes what the model says of one; unset: there is no such bound.
+    so many changes what the model says of one; unset: there is no such bound. ``files`` and
+    ``sizes`` are the SHA-256 and the bytes of each file; older cards do not say the sizes.
     """
 
     format_version: int = FORMAT_VERSION
-    members: tuple[Member, ...] = Field(min_length=1)
-    classes: tuple[Category, ...] = Field(min_length=2)
-    channels: int = Field(ge=1)
+    members: tuple[Member, ...] = Field(min_length=1, max_length=100)
+    classes: tuple[Category, ...] = Field(min_length=2, max_length=255)
+    channels: int = Field(ge=1, le=1024)
     dtype: Literal["uint8", "uint16"]
     normalisation: Normalisation = "none"
     fit: Literal["crop", "resize"]
-    size: tuple[int, int]
-    stride: int = Field(ge=1)
-    tile: int = Field(1024, ge=32)
-    receptive_field: int | None = Field(None, ge=0)
+    size: tuple[_Side, _Side]
+    stride: int = Field(ge=1, le=1024)
+    tile: int = Field(1024, ge=32, le=16384)
+    receptive_field: int | None = Field(None, ge=0, lt=_COUNTED)
     fixed_size: bool = False
     output: Literal["softmax", "sigmoid"]
-    objects: tuple[ObjectTarget, ...] = ()
+    objects: tuple[ObjectTarget, ...] = Field((), max_length=2)
     post: Post = Post()
-    pixel_size: tuple[_Length, _Length] | None = None
+    pixel_size: tuple[_Positive, _Positive] | None = None
     pixel_unit: str = "µm"
     scores: dict[str, float | None] = {}
     refiner: Refinement | None = None
@@ -116,6 +147,15 @@ class Card(Plain):
     versions: dict[str, str] = {}
     licences: dict[str, str] = {}
     files: dict[str, str] = {}
+    sizes: dict[str, Annotated[int, Field(ge=0)]] = {}
+
+    @field_validator("post")
+    @classmethod
+    def _can_be_counted(cls, post: Post) -> Post:
+        counts = post.smallest_object, post.largest_hole, post.smallest_seed
+        if max(counts) >= _COUNTED or len(post.scales) > _MOST_SCALES:
+            raise ValueError(f"a number is larger than {_COUNTED}, or there are too many scales")
+        return post
 
     @property
     def class_channels(self) -> int:
@@ -135,47 +175,44 @@ class Card(Plain):
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle: its files are whole and are those that its card names."""
+    """An opened bundle: its files are whole and are those that its card names.
+
+    Attributes:
+        folder: Where it is.
+        card: Its card.
+        ours: Whether its card was written on this machine, by this user, as it is. A model from
+            elsewhere is looked at before it is opened.
+    """
 
     folder: Path
     card: Card
+    ours: bool = False
 
     @classmethod
     def open(cls, path: str | Path) -> "Bundle":
         """Return the bundle in a folder, or the best one of a run folder.
 
         Raises:
-            BundleError: There is none, its card cannot be read, or a file is missing or changed.
+            BundleError: There is none, its card cannot be read, or a file is missing or changed,
+                or, in a bundle from elsewhere, one too many.
         """
         folder = _bundle_folder(Path(path))
-        card = _read_card(folder / CARD)
-        for name, expected in card.files.items():
-            if not _is_inside(name) or not (folder / name).is_file():
-                raise BundleError(
-                    f"The bundle {folder} has no file '{name}'.",
-                    hint="Copy the whole folder, or train again.",
-                )
-            if sha256(folder / name) != expected:
-                raise BundleError(
-                    f"{folder / name} is not the file that the bundle's card names.",
-                    hint="Copy the bundle again; the file is damaged or has been changed.",
-                )
-        missing = [member.file for member in card.members if member.file not in card.files]
-        if missing:
-            raise BundleError(
-                f"The card of {folder} names no checksum for '{missing[0]}'.",
-                hint="Copy the bundle again; its card is incomplete.",
-            )
-        return cls(folder, card)
+        card, ours = _read_card(folder / CARD)
+        _require_models(folder, card)
+        verify(folder, folder / CARD, card.files, card.sizes, strange=not ours)
+        return cls(folder, card, ours)
 
     @classmethod
-    def save(cls, folder: Path, card: Card, write: Callable[[Path], None]) -> "Bundle":
+    def save(
+        cls, folder: Path, card: Card, write: Callable[[Path], None], *, ours: bool = True
+    ) -> "Bundle":
         """Write a bundle whole or not at all; one that stood there is replaced at the very end.
 
         Args:
             folder: Where it goes.
-            card: Its card; ``files`` is filled in.
+            card: Its card; ``files`` and ``sizes`` are filled in.
             write: Writes the model files into the folder that it is given.
+            ours: Whether the model files were made here; False: they were copied from elsewhere.
 
         Raises:
             OSError: It cannot be written; what stood there before is untouched.
@@ -187,25 +224,28 @@ class Bundle:
             write(fresh)
             files = [path for path in sorted(fresh.rglob("*")) if path.is_file()]
             sums = {path.relative_to(fresh).as_posix(): sha256(path) for path in files}
+            sizes = {name: (fresh / name).stat().st_size for name in sums}
             for name in sums:
                 flush(fresh / name)
-            card = card.model_copy(update={"files": sums})
-            write_whole(fresh / CARD, card.model_dump_json(indent=2) + "\n")
-            cls.open(fresh)
+            card = card.model_copy(update={"files": sums, "sizes": sizes})
+            write_whole(fresh / CARD, _text_of(card, marked=ours))
+            opened = cls.open(fresh)
             _replace(folder, fresh)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        return cls(folder, card)
+        return cls(folder, card, opened.ours)
 
 
 def copy_bundle(source: Bundle, target: Path, card: Card) -> Bundle:
     """Return a bundle with the files of another one, or of itself, and with a card of its own.
 
+    What came from elsewhere still does.
+
     Args:
         source: Whose files are copied.
         target: Where it goes; a bundle that stood there is replaced at the very end.
-        card: Its card; ``files`` is filled in.
+        card: Its card; ``files`` and ``sizes`` are filled in.
 
     Raises:
         OSError: It cannot be written; what stood there before is untouched.
@@ -216,14 +256,7 @@ def copy_bundle(source: Bundle, target: Path, card: Card) -> Bundle:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source.folder / name, folder / name)
 
-    return Bundle.save(target, card, write)
-
-
-def _is_inside(name: str) -> bool:
-    """Return whether the name of a file can only be one below the bundle's folder."""
-    parts = PurePosixPath(name).parts
-    plain = "\\" not in name and ":" not in name and not name.startswith("/")
-    return plain and bool(parts) and ".." not in parts and PurePosixPath(*parts).as_posix() == name
+    return Bundle.save(target, card, write, ours=source.ours)
 
 
 def recover(folder: Path) -> None:
@@ -276,21 +309,59 @@ def _bundle_folder(path: Path) -> Path:
     )
 
 
-def _read_card(path: Path) -> Card:
+def _require_models(folder: Path, card: Card) -> None:
+    """Refuse a card of whose models one has no checksum, or is no file of its engine's."""
+    for member in card.members:
+        if member.file not in card.files:
+            raise BundleError(
+                f"The card of {folder} names no checksum for '{member.file}'.",
+                hint="Copy the bundle again; its card is incomplete.",
+            )
+        end = _ENDS.get(member.runtime)
+        if end is not None and not f"/{member.file}".endswith(end):
+            raise BundleError(
+                f"The card of {folder} names '{member.file}' as a model for {member.runtime}, "
+                f"whose files end in {end.lstrip('/')}.",
+                hint="Get the bundle again, or export the model anew.",
+            )
+
+
+def _text_of(card: Card, *, marked: bool) -> str:
+    """Return the content of a card's file."""
+    values = json.loads(card.model_dump_json())
+    if marked and (mark := mark_of(values)):
+        values[_MARK] = mark
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _read_card(path: Path) -> tuple[Card, bool]:
+    """Return a card, and whether it is as it was written on this machine."""
     try:
-        values = _as_of_now(json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(_small_text(path))
+        mark = values.pop(_MARK, None) if isinstance(values, dict) else None
+        ours = mark is not None and is_marked(values, mark)
+        values = _as_of_now(values)
         version = values.get("format_version") if isinstance(values, dict) else None
         if version != FORMAT_VERSION:
             raise BundleError(
-                f"{path} has the format version {version}, this delineate reads {FORMAT_VERSION}.",
+                f"{path} has the format version {str(version)[:_SHOWN]}, this delineate reads "
+                f"{FORMAT_VERSION}.",
                 hint="Open it with the delineate that wrote it, or a newer one.",
             )
-        return Card.model_validate(values)
+        return Card.model_validate(values), ours
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         raise BundleError(
             f"{path} cannot be read: {_reason(error)}.",
             hint="Copy the bundle again, or open it with the delineate that wrote it.",
         ) from error
+
+
+def _small_text(path: Path) -> str:
+    """Return the text of a plain file that is not too large for a card."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_CARD_BYTES:
+        raise ValueError(f"it is no plain file of at most {MOST_CARD_BYTES} bytes")
+    return path.read_text(encoding="utf-8")
 
 
 def _as_of_now(values: Any) -> Any:
@@ -304,5 +375,5 @@ def _as_of_now(values: Any) -> Any:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return str(error)
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:_SHOWN]
+    return str(error)[:_SHOWN]

@@ -63,6 +63,10 @@ class RunError(DelineateError):
     """A run folder cannot be made, found, resumed or written."""
 
 
+class OutOfMemoryError(RunError):
+    """A step of a training does not fit into the memory."""
+
+
 class BundleError(DelineateError):
     """A bundle is incomplete, damaged or of another format."""
 

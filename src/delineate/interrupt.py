@@ -1,8 +1,15 @@
-"""Ctrl-C between two steps or frames, not within one."""
+"""Ctrl-C between two steps or frames, not within one; and SIGTERM, heeded like it."""
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import NoReturn
+
+
+class Terminated(KeyboardInterrupt):
+    """A SIGTERM has been heeded: everything is tidy, and the process is to end."""
 
 
 class StopRequest:
@@ -10,11 +17,21 @@ class StopRequest:
 
     Attributes:
         asked: Whether a stop has been asked for.
+        urgent: Whether by SIGTERM: whoever sends it soon ends the process by force.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.urgent = False
         self._before: dict[int, object] = {}
+
+    def heed(self) -> NoReturn:
+        """End what goes on, which has saved everything.
+
+        Raises:
+            Terminated: The stop was asked for by SIGTERM.
+            KeyboardInterrupt: It was asked for by Ctrl-C.
+        """
+        raise Terminated if self.urgent else KeyboardInterrupt
 
     def __enter__(self) -> "StopRequest":
         """Take over the signals, if this is the main thread."""
@@ -37,3 +54,25 @@ class StopRequest:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
+        self.urgent = self.urgent or number == signal.SIGTERM
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """While open, a SIGTERM ends what goes on as Ctrl-C does, so that it can tidy up.
+
+    Raises:
+        Terminated: There was one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated

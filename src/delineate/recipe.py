@@ -98,6 +98,15 @@ class Data(Section):
         description="the rules of `delineate check`, before a training: refuse: errors stop it; "
         "tell: they are only told; none: not looked for",
     )
+    unreadable: Literal["refuse", "skip"] = Field(
+        "refuse",
+        description="images that cannot be read: refuse: the first one stops the training; skip: "
+        "they are named and left out, in mid-training another window takes the place",
+    )
+    links: Literal["refuse", "follow"] = Field(
+        "refuse",
+        description="files of the data set that are links to files outside of its folder",
+    )
     cache: bool = Field(True, description="keep decoded images and merged masks on disk")
 
 
@@ -274,6 +283,11 @@ class Training(Section):
 
     epochs: int = Field(30, ge=1, le=100_000, description="passes over the training images")
     batch_size: int = Field(16, ge=1, le=4096, description="samples per step")
+    smaller_batch: bool = Field(
+        False,
+        description="where a step does not fit into the memory, halve the batch and begin anew, "
+        "unless something is saved already",
+    )
     optimizer: str = Field("adam", description="a Keras optimizer: adam, adamw, sgd, ...")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="at the start")
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay")
@@ -345,6 +359,9 @@ class Callbacks(Section):
         0.0, ge=0, description="smaller gains count as none; `best/` takes any gain"
     )
     save_steps: int = Field(0, ge=0, description="also save every so many steps; 0: epochs only")
+    save_minutes: float = Field(
+        0.0, ge=0, description="also save when so many minutes have passed; 0: epochs only"
+    )
     pictures: int = Field(4, ge=0, le=64, description="validation images drawn after each epoch")
     tensorboard: bool = Field(False, description="write events for TensorBoard")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from delineate.errors import RunError
-from delineate.files import write_whole
+from delineate.files import TEMPORARY, write_whole
+from delineate.hold import LOCK
 
 Row = dict[str, float]
 
@@ -41,12 +42,15 @@ class Run:
 
     @staticmethod
     def refuse_existing(folder: Path) -> None:
-        """Refuse a folder that holds something.
+        """Refuse a folder that holds something; a lock and what was half-written are nothing.
 
         Raises:
             RunError: Something stands there already.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        nothing = folder.is_dir() and all(
+            path.name == LOCK or path.name.startswith(TEMPORARY) for path in folder.iterdir()
+        )
+        if folder.exists() and not nothing:
             raise RunError(
                 f"The run folder {folder} exists already.",
                 hint="Pass --resume to go on with it, or another --to.",
@@ -111,6 +115,11 @@ class Run:
     def tensorboard(self) -> Path:
         """Events for TensorBoard."""
         return self.folder / "tensorboard"
+
+    @property
+    def broken(self) -> Path:
+        """Batches after which the loss was not finite."""
+        return self.folder / "broken"
 
     @property
     def exports(self) -> Path:
@@ -217,9 +226,42 @@ class Run:
         return values
 
 
+def environment_of(run: Run) -> dict[str, Any]:
+    """Return where a run was begun, as ``environment.json`` says it; empty: it is not known."""
+    try:
+        found = json.loads(run.environment.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def backend_of(run: Run) -> str | None:
+    """Return the Keras backend on which a run was begun; None: it is not known."""
+    found = environment_of(run).get("backend")
+    return found if isinstance(found, str) else None
+
+
 def epochs_of(events: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return the rows of the epochs among a journal's events."""
     return [dict(event["scores"]) for event in events if event.get("event") == "epoch"]
+
+
+def resumptions_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return how often a training was resumed, and whether that changed its weights.
+
+    Args:
+        events: Those of a run's journal.
+
+    Returns:
+        ``times``; ``exact``: whether the weights are those of an uninterrupted training, bit for
+        bit; ``why``: the reasons why they may not be. None: it never was resumed.
+    """
+    resumed = [event for event in events if event.get("event") == "resumed"]
+    if not resumed:
+        return None
+    why = list(dict.fromkeys(reason for event in resumed for reason in event.get("why", [])))
+    exact = all(event.get("exact", False) for event in resumed)
+    return {"times": len(resumed), "exact": exact, "why": why}
 
 
 def next_folder(dataset: str, recipe: str, *, below: Path = Path("runs")) -> Path:

@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     """Write all data sets into a folder."""
     for name, damage in DAMAGES.items():
         damage.write(folder / name)
-        print(f"{damage.code:5} {name}: {damage.what}")  # noqa: T201
+        print(f"{damage.code:5} {name}: {damage.what}")
 
 
 if __name__ == "__main__":

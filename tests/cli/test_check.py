@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -109,3 +110,30 @@ def test_a_recipe_draws_augmented_samples_and_says_so_where_it_cannot(delineate,
     assert code == 1
     assert "error D101" in out
     assert "no augmented samples: " in err
+
+
+def test_links_out_of_the_data_are_refused_unless_they_are_asked_for(delineate, cells, tmp_path):
+    (cells / "masks" / "2.png").rename(tmp_path / "elsewhere.png")
+    (cells / "masks" / "2.png").symlink_to(tmp_path / "elsewhere.png")
+    code, out, err = delineate("check", cells)
+    assert (code, out) == (1, "")
+    assert f"error: {cells / 'masks' / '2.png'} leads by a link to {tmp_path}" in err
+    assert "--follow-links" in err
+    _, out, _ = delineate("check", cells, "--follow-links")
+    assert "images  " in out
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[data]\nlinks = "follow"\n')
+    _, out, _ = delineate("check", cells, "--recipe", recipe)
+    assert "images  " in out
+
+
+def test_a_pipe_among_the_images_is_a_finding_and_is_not_waited_for(delineate, cells, tmp_path):
+    for number, suffix in ((0, ".png"), (1, ".tif"), (2, ".jpg")):
+        (cells / "images" / f"{number}.png").unlink()
+        os.mkfifo(cells / "images" / f"{number}{suffix}")
+    (cells / "masks" / "3.png").unlink()
+    os.mkfifo(cells / "masks" / "3.png")
+    os.mkfifo(cells / "table.csv")
+    code, out, _ = delineate("check", cells, "--to", tmp_path / "to", "--recipe", "unet-nuclei")
+    assert code == 1
+    assert out.count("is not a regular file") == 4

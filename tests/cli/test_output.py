@@ -7,6 +7,7 @@ import pytest
 
 from delineate.cli import output
 from delineate.errors import DataError, UsageError
+from delineate.interrupt import Terminated
 
 
 def be_a_terminal(monkeypatch):
@@ -29,6 +30,10 @@ def test_data_goes_to_stdout_and_talk_to_stderr(capsys):
         (KeyboardInterrupt(), 130, "stopped\n"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "permissions"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), 1, "hint: Free some space."),
+        (Terminated(), 143, "asked to end"),
+        (MemoryError(), 1, "error: The memory is full."),
+        (ValueError("it is odd\nand so on"), 1, "error: ValueError: it is odd\nhint: Run it"),
+        (RecursionError(), 1, "error: RecursionError.\n"),
     ],
 )
 def test_an_error_becomes_two_lines_and_an_exit_code(capsys, error, code, told):

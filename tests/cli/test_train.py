@@ -1,6 +1,7 @@
 """`delineate train` with a recipe, a budget and folds, and a plan that is written and trained."""
 
 import json
+import shutil
 
 import pytest
 
@@ -96,3 +97,25 @@ def test_a_time_that_is_none_is_refused_with_examples(delineate, nuclei, tmp_pat
     assert "'soon' is no time" in err
     assert "1h30m" in err
     assert not (tmp_path / "there").exists()
+
+
+def test_links_out_of_the_data_are_followed_where_the_recipe_says_so(delineate, nuclei, tmp_path):
+    data = shutil.copytree(nuclei, tmp_path / "data")
+    mask = next(data.rglob("masks/*.png"))
+    mask.rename(tmp_path / "elsewhere.png")
+    mask.symlink_to(tmp_path / "elsewhere.png")
+    given = ["--recipe", "unet-nuclei", *SETTINGS, "--to", tmp_path / "run"]
+    code, _, err = delineate("train", data, *given)
+    assert code == 1
+    assert f"error: {mask} leads by a link to {tmp_path / 'elsewhere.png'}" in err
+    assert "--set data.links=follow" in err
+    assert not (tmp_path / "run").exists()
+    code, _, err = delineate("train", data, *given, "--set=data.links=follow")
+    assert code == 0, err
+    assert Recipe.load(tmp_path / "run" / "recipe.toml").data.links == "follow"
+    command = ["evaluate", tmp_path / "run", data, "--to", tmp_path / "report"]
+    code, _, err = delineate(*command)
+    assert code == 1
+    assert "--follow-links" in err
+    code, _, err = delineate(*command, "--follow-links")
+    assert code == 0, err

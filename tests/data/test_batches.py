@@ -8,7 +8,7 @@ import pytest
 from delineate.data.batches import Batches
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import TrainingWindows
-from delineate.errors import DataError
+from delineate.errors import DataError, ImageError
 from delineate.recipe import Augment
 
 
@@ -176,3 +176,39 @@ def test_plain_fit_takes_validation_batches_too():
     images, masks = (np.concatenate(part) for part in zip(*parts, strict=True))
     expected = model.evaluate(images, masks, batch_size=2, verbose=0)
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+class Damaged(Numbered):
+    """Windows of which some cannot be read."""
+
+    def __init__(self, count, bad):
+        super().__init__(count)
+        self.bad = bad
+
+    def window(self, epoch, index):
+        if index in self.bad:
+            raise ImageError(f"{index}.png is damaged.", hint="Copy it again.")
+        return super().window(epoch, index)
+
+
+def test_a_window_that_cannot_be_read_is_an_error():
+    with pytest.raises(ImageError, match=r"3\.png"):
+        Batches(Damaged(6, {3}), batch_size=6).batch(0, 0)
+
+
+def test_where_it_is_asked_for_the_next_one_takes_its_place_and_it_is_named_once(caplog):
+    batches = Batches(Damaged(6, {2, 3, 5}), batch_size=3, skip=True)
+    assert [numbers(batches.batch(0, step)) for step in (0, 1)] == [[0, 1, 4], [4, 4, 0]]
+    batches.batch(1, 1)
+    assert caplog.text.count("left out: 3.png is damaged.") == 1
+
+
+def test_where_none_can_be_read_it_is_an_error_after_all():
+    with pytest.raises(ImageError):
+        Batches(Damaged(4, {0, 1, 2, 3}), batch_size=2, skip=True).batch(0, 0)
+
+
+def test_the_indices_of_a_batch_are_those_of_its_windows():
+    batches = Batches(Numbered(5), batch_size=2, seed=3, shuffle=True)
+    for step in range(batches.steps):
+        assert numbers(batches.batch(0, step)) == batches.indices(0, step).tolist()

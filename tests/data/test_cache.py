@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -275,3 +276,86 @@ def test_two_processes_that_write_the_same_entry_do_not_harm_each_other(cache, r
     for one in both:
         assert one.communicate(timeout=60) == ("2\n", "")
     assert same(get(cache, record), decode(record))
+
+
+def flipped(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+
+
+def zeroed(path, place):
+    content = bytearray(path.read_bytes())
+    content[place : place + 40] = bytes(40)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", [flipped, zeroed])
+@pytest.mark.parametrize("part", [".image", ".labels", ".instances"])
+def test_pixels_that_have_changed_on_the_disk_are_made_anew_with_a_word(
+    cache, record, decoding, caplog, part, how
+):
+    get(cache, record)
+    (path,) = [path for path in files(cache) if path.name.endswith(part)]
+    # In a row of the second object.
+    how(path, path.stat().st_size * 130 // (12 * 20))
+    assert same(get(Cache(cache.folder), record), decode(record))
+    (told,) = caplog.messages
+    assert "is damaged, and is made anew" in told
+    assert content_of(record)[:2] in told
+    assert same(get(Cache(cache.folder), record), decode(record))
+    assert decoding == ["x", "x"]
+    assert len(caplog.messages) == 1
+
+
+def test_facts_that_have_changed_on_the_disk_are_made_anew_with_a_word(
+    cache, record, decoding, caplog
+):
+    get(cache, record)
+    (path,) = [path for path in files(cache) if path.suffix == ".json"]
+    text = path.read_text()
+    assert '"channels": 3' in text
+    path.write_text(text.replace('"overlap": 0', '"overlap": 7'))
+    assert same(get(cache, record), decode(record))
+    assert decoding == ["x", "x"]
+    assert len(caplog.messages) == 1
+
+
+def test_a_look_that_has_changed_on_the_disk_is_made_anew_with_a_word(cache, record, caplog):
+    expected = look(cache, record)
+    (path,) = [path for path in files(cache) if path.name.endswith(".look.json")]
+    path.write_text(path.read_text().replace('"overlap": 0', '"overlap": 7'))
+    assert look(cache, record) == expected
+    assert len(caplog.messages) == 1
+    assert look(cache, record) == expected
+    assert len(caplog.messages) == 1
+
+
+def test_the_checksum_is_verified_once_and_then_only_what_is_asked_for_is_read(
+    cache, record, monkeypatch
+):
+    get(cache, record)
+    sums, verified = module._sums, []
+    monkeypatch.setattr(module, "_sums", lambda found: (verified.append(1), sums(found))[1])
+    for _ in range(3):
+        assert same(get(cache, record), decode(record))
+    assert verified == [1]
+    get(Cache(cache.folder), record)
+    assert verified == [1, 1]
+
+
+def test_arrays_of_any_order_and_type_have_a_checksum(cache, record):
+    """What is written in the order of columns is the same in the order of rows."""
+    decoded = decode(record)
+    turned = replace(decoded, image=np.asfortranarray(decoded.image))
+    assert module._sums(turned) == module._sums(decoded)
+    other = replace(decoded, image=decoded.image.view(np.int8))
+    assert module._sums(other)["image"] != module._sums(decoded)["image"]
+
+
+def test_what_is_deleted_meanwhile_is_made_anew_without_a_word(cache, record, decoding, caplog):
+    get(cache, record)
+    files(cache)[0].unlink()
+    assert same(get(cache, record), decode(record))
+    assert decoding == ["x", "x"]
+    assert caplog.messages == []

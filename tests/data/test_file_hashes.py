@@ -1,9 +1,11 @@
 import hashlib
 import json
 import os
+import tracemalloc
 
 import pytest
 
+from delineate.data import file_hashes as module
 from delineate.data.file_hashes import GRAIN_NS, FileHashes
 from delineate.errors import ImageError
 
@@ -32,12 +34,10 @@ def test_an_unchanged_file_is_not_read_again(old, tmp_path, monkeypatch):
     hashes = FileHashes(tmp_path / "kept.json")
     hashes.of(old)
     hashes.keep()
-    monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: pytest.fail("read again"))
-    assert FileHashes.open(tmp_path / "kept.json").known
-    monkeypatch.undo()
     again = FileHashes.open(tmp_path / "kept.json")
-    monkeypatch.setattr("pathlib.Path.read_bytes", lambda path: pytest.fail("read again"))
-    assert again.of(old) == sha(b"one")
+    assert again.known
+    monkeypatch.setattr(module, "sha256", lambda path: pytest.fail("read again"))
+    assert hashes.of(old) == again.of(old) == sha(b"one")
 
 
 def test_a_changed_file_is_read_again_even_where_its_size_and_time_are_as_before(old):
@@ -75,3 +75,24 @@ def test_nothing_is_written_where_nothing_is_new(old, tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"b\.png cannot be read"):
         FileHashes().of(tmp_path / "b.png")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png. is not a regular file"):
+        FileHashes().of(tmp_path / "a.png")
+
+
+def test_a_file_is_not_in_memory_while_it_is_hashed(tmp_path):
+    path = tmp_path / "a.png"
+    with path.open("wb") as file:
+        file.truncate(50_000_000)
+    tracemalloc.start()
+    try:
+        assert FileHashes().of(path) == sha(bytes(50_000_000))
+        tracemalloc.reset_peak()
+        FileHashes().of(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20

@@ -1,11 +1,14 @@
 """Netpbm's files: text and raw, 1 to 16 bits."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from tests.image_files import GREY, GREY16, IDS, RGB, RGB16, read_values, refused, saved
 
+from delineate.decoding import pnm
 from delineate.imaging import read_image, read_size
 
 
@@ -90,3 +93,50 @@ def test_twelve_bits_stay_as_they_are(tmp_path):
 def test_what_is_damaged_is_refused(tmp_path, content, words):
     (tmp_path / "a.pnm").write_bytes(content)
     refused(tmp_path / "a.pnm", words)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 64, 1 << 20])
+def test_text_is_the_same_in_pieces_of_any_length(tmp_path, piece, monkeypatch):
+    monkeypatch.setattr(pnm, "_PIECE", piece)
+    numbers = text_of(GREY16)
+    half = len(numbers) // 2
+    half += numbers[half:].index(b" ")
+    words = b"# half of it #\r\n".join([numbers[:half], numbers[half:]])
+    (tmp_path / "a.pgm").write_bytes(b"P2\n14 9\n65535\n" + words + b"#end")
+    if piece < 5:  # less than the longest number, which ends the reading
+        refused(tmp_path / "a.pgm", f"a number of more than {piece} digits")
+        return
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm")[..., 0], GREY16)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 64])
+def test_digits_of_a_bitmap_may_be_cut_anywhere(tmp_path, piece, monkeypatch):
+    monkeypatch.setattr(pnm, "_PIECE", piece)
+    digits = text_of((IDS <= 2).astype(int)).replace(b" ", b"")
+    (tmp_path / "a.pbm").write_bytes(
+        b"P1\n14 9\n" + digits[:20] + b"# 1 1 1\n \n" + digits[20:] + b"#"
+    )
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pbm")[..., 0], (IDS > 2) * np.uint8(255))
+
+
+@pytest.mark.parametrize("rest", [b"1 " * 2_000_000, b"1 2 3 4 " + b"5" * 3_000_000])
+def test_text_without_end_is_read_piece_by_piece_and_not_kept(tmp_path, rest):
+    (tmp_path / "a.pgm").write_bytes(b"P2 2 2 9\n" + rest)
+    tracemalloc.start()
+    try:
+        refused(tmp_path / "a.pgm", "2000000 values instead of 4|more than 1048576 digits")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A piece of a mebibyte has half a million words of some 40 bytes.
+    assert peak < 64 << 20
+
+
+def test_leading_zeros_do_not_make_a_number_large(tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P2 2 1 255\n00000000000007 0000000000")
+    assert read_values(tmp_path / "a.pgm").tolist() == [[7, 0]]
+
+
+def test_a_file_too_short_for_its_values_is_refused_before_room_is_made_for_them(tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P2 10000 10000 255\n1 2 3")
+    refused(tmp_path / "a.pgm", "too short for 100000000 values")

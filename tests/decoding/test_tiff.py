@@ -1,6 +1,8 @@
 """TIFF files of many makes: channels, alpha, stacks, orientations, compressions."""
 
 import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import cv2
@@ -425,3 +427,81 @@ def test_whole_numbers_are_no_floats(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY)
     refused(tmp_path / "a.tif", "uint8", read_float)
     refused(saved(tmp_path / "a.png", GREY), "only TIFF", read_float)
+
+
+# Deflate, which is unpacked as far as it should go
+
+
+@pytest.mark.parametrize("layout", [{"tile": (16, 16)}, {"rowsperstrip": 7}, {}], ids=str)
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("predictor", [False, True])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.uint32])
+def test_deflate_is_read_in_strips_and_tiles_of_all_types(
+    tmp_path, kind, predictor, byteorder, layout
+):
+    array = RNG.integers(0, 60_000 if np.dtype(kind).itemsize > 1 else 256, (37, 41)).astype(kind)
+    path = tmp_path / "a.tif"
+    options = {"compression": "deflate", "predictor": predictor, "byteorder": byteorder}
+    tifffile.imwrite(path, array, **options, **layout)
+    np.testing.assert_array_equal(read_values(path), array)
+    np.testing.assert_array_equal(tifffile.imread(path), array)
+
+
+@pytest.mark.parametrize("fillorder", [1, 2])
+@pytest.mark.parametrize("array", [IDS > 2, GREY], ids=["1 bit", "8 bits"])
+def test_bits_in_deflate_are_read_in_either_order(tmp_path, array, fillorder):
+    path = saved(
+        tmp_path / "a.tif", array, compression="tiff_adobe_deflate", tiffinfo={266: fillorder}
+    )
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.pages[0].fillorder == fillorder
+        assert tiff.pages[0].compression == 8
+    np.testing.assert_array_equal(read_values(path), array)
+
+
+def with_strip(path, data):
+    """Put other data in the place of a TIFF file's only strip."""
+    content = path.read_bytes()
+    path.write_bytes(content + data)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags["StripOffsets"].overwrite([len(content)])
+        tiff.pages[0].tags["StripByteCounts"].overwrite([len(data)])
+
+
+def test_more_rows_than_the_picture_has_are_left_where_they_are(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, compression="deflate")
+    with_strip(path, zlib.compress(GREY.tobytes() + bytes(300)))
+    np.testing.assert_array_equal(read_values(path), GREY)
+
+
+@pytest.mark.parametrize("array", [IDS > 2, GREY], ids=["1 bit", "8 bits"])
+def test_a_strip_that_grows_without_end_is_not_unpacked(tmp_path, array):
+    path = saved(tmp_path / "a.tif", array, compression="tiff_adobe_deflate")
+    with_strip(path, zlib.compress(bytes(200_000_000)))
+    tracemalloc.start()
+    try:
+        assert not read_values(path).any()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("array", [IDS > 2, GREY], ids=["1 bit", "8 bits"])
+@pytest.mark.parametrize("damage", ["bits", "checksum", "end", "short"])
+def test_deflate_that_is_damaged_is_refused(tmp_path, array, damage):
+    path = saved(tmp_path / "a.tif", array, compression="tiff_adobe_deflate")
+    with tifffile.TiffFile(path) as tiff:
+        start, count = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
+    data = bytearray(path.read_bytes()[start : start + count])
+    if damage == "bits":
+        data[len(data) // 2] ^= 8
+    elif damage == "checksum":
+        data[-1] ^= 1
+    elif damage == "end":
+        data = data[:-5]
+    else:
+        data = zlib.compress(zlib.decompress(data)[:-1])
+    with_strip(path, bytes(data))
+    refused(path, "damaged")

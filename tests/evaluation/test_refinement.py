@@ -1,6 +1,5 @@
 """With the refiner and without: what evaluate and its report say of both."""
 
-import json
 import shutil
 
 import pytest
@@ -34,11 +33,8 @@ def make_refined(folder, data, *, kept=True, **settings):
         [{"event": "epoch", "scores": {"epoch": 1, "loss": 2.0, "critic": 0.7, "val_loss": 1.5}}]
     )
     source = run.refiner.best if kept else run.refiner.first
-    shutil.rmtree(run.best)
-    shutil.copytree(source, run.best)
-    path = run.best / "card.json"
-    card = json.loads(path.read_text()) | {"refiner": decided.model_dump()}
-    path.write_text(json.dumps(card))
+    bundle = Bundle.open(source)
+    copy_bundle(bundle, run.best, bundle.card.model_copy(update={"refiner": decided}))
     return run
 
 

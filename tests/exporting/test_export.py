@@ -1,5 +1,6 @@
 """Exports: opened again, near enough to the Keras model, or not there at all."""
 
+import json
 import logging
 import sys
 from importlib.util import find_spec
@@ -136,7 +137,7 @@ def test_licences_and_settings_travel_along(tmp_path, data):
     source = save_bundle(tmp_path / "source", network(), licences={"weights": "Apache-2.0"})
     made = export(source.folder, data, format="openvino", to=tmp_path / "out")
     assert made.card.licences == {"weights": "Apache-2.0"}
-    kept = {"members", "precision", "export", "files"}
+    kept = {"members", "precision", "export", "files", "sizes"}
     assert made.card.model_dump(exclude=kept) == source.card.model_dump(exclude=kept)
 
 
@@ -161,9 +162,7 @@ def test_a_run_predicts_by_its_fastest_export_of_the_present_weights(run, data):
     quick = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
     slow = made.card.export.model_copy(update={"seconds": {"before": 0.1, "after": 1.0}})
     for found, expected in ((quick, "OpenVinoRuntime"), (slow, "KerasRuntime")):
-        (made.folder / "card.json").write_text(
-            made.card.model_copy(update={"export": found}).model_dump_json()
-        )
+        copy_bundle(made, made.folder, made.card.model_copy(update={"export": found}))
         assert engine_of(run) == expected
     assert engine_of(run, runtime="openvino") == "OpenVinoRuntime"
     assert engine_of(run, runtime="keras") == "KerasRuntime"
@@ -179,9 +178,7 @@ def test_an_export_of_earlier_weights_is_left_alone(run, data):
     needs("openvino")
     made = export(run, data, format="openvino")
     quick = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
-    (made.folder / "card.json").write_text(
-        made.card.model_copy(update={"export": quick}).model_dump_json()
-    )
+    copy_bundle(made, made.folder, made.card.model_copy(update={"export": quick}))
     assert engine_of(run) == "OpenVinoRuntime"
     save_bundle(run.best, network(filters=4))
     assert engine_of(run) == "KerasRuntime"
@@ -191,9 +188,7 @@ def test_an_export_with_earlier_settings_is_left_alone(run, data):
     needs("openvino")
     made = export(run, data, format="openvino")
     quick = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
-    (made.folder / "card.json").write_text(
-        made.card.model_copy(update={"export": quick}).model_dump_json()
-    )
+    copy_bundle(made, made.folder, made.card.model_copy(update={"export": quick}))
     assert engine_of(run) == "OpenVinoRuntime"
     best = Bundle.open(run.best)
     post = best.card.post.model_copy(update={"averaging": "flips"})
@@ -208,8 +203,7 @@ def test_of_several_the_one_that_saves_most_predicts(run, data):
     for precision, seconds in shares.items():
         made = export(run, data, format="openvino", precision=precision)
         told = made.card.export.model_copy(update={"seconds": seconds})
-        card = made.card.model_copy(update={"export": told})
-        (made.folder / "card.json").write_text(card.model_dump_json())
+        copy_bundle(made, made.folder, made.card.model_copy(update={"export": told}))
     assert engine_of(run) == "OpenVinoRuntime"
     assert Predictor.open(run).card.precision == "float32"
 
@@ -219,14 +213,60 @@ def test_an_export_whose_engine_does_not_run_here_keeps_nobody_from_predicting(r
     needs("savedmodel")
     made = export(run, data, format="savedmodel")
     told = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
-    for runtime in ("savedmodel", "tensorrt"):
-        member = made.card.members[0].model_copy(update={"runtime": runtime})
-        card = made.card.model_copy(update={"export": told, "members": (member,)})
-        (made.folder / "card.json").write_text(card.model_dump_json())
-        # A SavedModel is a program: it is run where that is asked for, and only there.
-        assert engine_of(run) == "KerasRuntime"
+    copy_bundle(made, made.folder, made.card.model_copy(update={"export": told}))
+    # A SavedModel is a program: it is run where that is asked for, and only there.
+    assert engine_of(run) == "KerasRuntime"
+
+    def write(folder):
+        (folder / "model.onnx").write_bytes(b"for a GPU")
+
+    member = Member(file="model.onnx", runtime="tensorrt")
+    card = made.card.model_copy(update={"export": told, "members": (member,)})
+    Bundle.save(made.folder, card, write)
+    assert engine_of(run) == "KerasRuntime"
     with pytest.raises((BackendError, MissingExtraError, BundleError)):
         Predictor.open(run, runtime="tensorrt")
+
+
+def estrange(folder):
+    """Change a card as if its bundle had been made elsewhere."""
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"made": "0" * 64}))
+
+
+def test_an_export_that_was_made_elsewhere_predicts_only_where_it_is_asked_for(run, data):
+    needs("openvino")
+    made = export(run, data, format="openvino")
+    quick = made.card.export.model_copy(update={"seconds": {"before": 1.0, "after": 0.1}})
+    copy_bundle(made, made.folder, made.card.model_copy(update={"export": quick}))
+    assert engine_of(run) == "OpenVinoRuntime"
+    estrange(made.folder)
+    assert engine_of(run) == "KerasRuntime"
+    image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    usual, asked = (
+        Predictor.open(run, runtime=runtime).predict(image).probabilities
+        for runtime in (None, "openvino")
+    )
+    np.testing.assert_allclose(asked, usual, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx", "litert", "savedmodel"])
+def test_a_bundle_from_elsewhere_is_exported_and_its_export_opened_elsewhere(tmp_path, data, name):
+    needs(name)
+    source = save_bundle(tmp_path / "source", network())
+    image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    expected = Predictor.open(source.folder).predict(image).probabilities
+    estrange(source.folder)
+    made = export(source.folder, data, format=name, to=tmp_path / "out")
+    assert made.ours, "it was written here, by a network that was looked at"
+    estrange(made.folder)
+    if name == "savedmodel":
+        with pytest.raises(BundleError, match="is a program from elsewhere") as error:
+            Predictor.open(made.folder)
+        assert "--runtime savedmodel" in error.value.hint
+    runtime = name if name == "savedmodel" else None
+    found = Predictor.open(made.folder, runtime=runtime).predict(image).probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_what_is_said_of_objects_is_proven_too(tmp_path, data, monkeypatch):

@@ -2,7 +2,7 @@ import keras
 import pytest
 from keras import layers
 
-from delineate.models.costs import count_multiply_adds
+from delineate.models.costs import count_multiply_adds, largest_tensor
 
 
 def model_of(layer, shape=(8, 6, 3)):
@@ -62,3 +62,23 @@ def test_published_networks_cost_what_their_authors_say():
     # MobileNetV2 1.0 at 224×224: 300 million (Sandler and others, CVPR 2018, table 4).
     mobile = keras.applications.MobileNetV2(weights=None, input_shape=(224, 224, 3))
     assert count_multiply_adds(mobile) == pytest.approx(300e6, rel=0.01)
+
+
+def test_the_largest_tensor_is_that_of_the_widest_place():
+    image = keras.Input((None, None, 3))
+    wide = layers.Conv2D(7, 1)(layers.UpSampling2D(2)(image))
+    model = keras.Model(image, layers.MaxPooling2D(2)(wide))
+    assert largest_tensor(model, size=10) == 20 * 20 * 7
+
+
+def test_the_largest_tensor_may_be_within_a_model_within():
+    inside = keras.Sequential([layers.ZeroPadding2D(10), layers.Cropping2D(10)])
+    image = keras.Input((8, 6, 3))
+    assert largest_tensor(keras.Model(image, inside(image))) == 28 * 26 * 3
+
+
+def test_attention_needs_a_number_for_each_pair_of_places_and_head():
+    image = keras.Input((8, 4, 6))
+    attention = layers.MultiHeadAttention(2, key_dim=3, attention_axes=(1, 2))
+    model = keras.Model(image, attention(image, image))
+    assert largest_tensor(model) == 2 * (8 * 4) ** 2

@@ -16,7 +16,7 @@ from tests.planning.test_fingerprint import cells, streets
 # What a plan leaves as it is: the network's fine structure, shapes of losses and decisions that are
 # searched afterwards or made by somebody.
 LEFT = {
-    "data": {"channels", "check", "cache"},
+    "data": {"channels", "check", "links", "unreadable", "cache"},
     "augment": {"shear", "compression"},
     "model": {
         *("width", "weights", "freeze", "statistics", "decoder_filters", "skip_filters"),
@@ -27,10 +27,10 @@ LEFT = {
         *("objects", "label_smoothing", "focal_gamma", "focal_tversky_exponent"),
         *("tversky_false_positives", "tversky_false_negatives"),
     },
-    "training": {"encoder_rate", "unfreeze_after", "folds"},
+    "training": {"encoder_rate", "unfreeze_after", "folds", "smaller_batch"},
     "callbacks": {
         *("early_stopping_patience", "reduce_on_plateau", "reduce_patience", "reduce_factor"),
-        *("reduce_floor", "minimum_gain", "tensorboard"),
+        *("reduce_floor", "minimum_gain", "save_minutes", "tensorboard"),
     },
     "refiner": set(Refiner.model_fields),
     "evaluation": set(Evaluation.model_fields),

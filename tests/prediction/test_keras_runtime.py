@@ -8,7 +8,8 @@ import pytest
 
 from delineate.errors import BundleError
 from delineate.models.build import build_model
-from delineate.prediction.runtimes.keras import KerasRuntime, load
+from delineate.models.opening import open_model
+from delineate.prediction.runtimes.keras import KerasRuntime
 from tests.bundles import pointwise_model
 
 
@@ -44,7 +45,7 @@ def test_a_quickened_network_predicts_what_it_did(tmp_path, precision):
     model.save(tmp_path / "model.keras")
     images = rng.integers(0, 256, (1, 64, 96, 3)).astype(np.float32)
     found = KerasRuntime.open(tmp_path / "model.keras").run(images)
-    expected = KerasRuntime(load(tmp_path / "model.keras")).run(images)
+    expected = KerasRuntime(open_model(tmp_path / "model.keras")).run(images)
     assert np.ptp(expected) > 0.1
     np.testing.assert_allclose(found, expected, atol=1e-4 if precision == "float32" else 0.05)
 
@@ -79,20 +80,22 @@ def without_its_config(folder, path):
     ],
     ids=["missing", "text", "half", "no config"],
 )
-def test_a_file_that_is_no_model_is_refused_by_its_name(tmp_path, path, damage):
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_file_that_is_no_model_is_refused_by_its_name(tmp_path, path, damage, ours):
     damaged = damage(tmp_path, path)
     with pytest.raises(BundleError, match="Keras cannot open") as refused:
-        KerasRuntime.open(damaged)
+        KerasRuntime.open(damaged, ours=ours)
     assert damaged.name in refused.value.message
     assert not refused.value.message.endswith("..")
 
 
-def test_a_model_that_carries_code_is_refused(tmp_path):
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_model_that_carries_code_is_refused(tmp_path, ours):
     image = keras.Input((4, 4, 1))
     model = keras.Model(image, keras.layers.Lambda(lambda tensor: tensor * 2)(image))
     model.save(tmp_path / "code.keras")
     with pytest.raises(BundleError, match="Keras cannot open"):
-        KerasRuntime.open(tmp_path / "code.keras")
+        KerasRuntime.open(tmp_path / "code.keras", ours=ours)
 
 
 class Own(keras.layers.Layer):
@@ -102,11 +105,12 @@ class Own(keras.layers.Layer):
         return image
 
 
-def test_a_model_with_layers_of_its_own_is_refused(tmp_path):
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_model_with_layers_of_its_own_is_refused(tmp_path, ours):
     image = keras.Input((4, 4, 1))
     keras.Model(image, Own()(image)).save(tmp_path / "own.keras")
     with pytest.raises(BundleError, match="Keras cannot open"):
-        KerasRuntime.open(tmp_path / "own.keras")
+        KerasRuntime.open(tmp_path / "own.keras", ours=ours)
 
 
 def test_an_error_without_words_still_gives_a_reason(tmp_path, monkeypatch):
@@ -115,4 +119,4 @@ def test_an_error_without_words_still_gives_a_reason(tmp_path, monkeypatch):
 
     monkeypatch.setattr(keras.saving, "load_model", fail)
     with pytest.raises(BundleError, match=r"cannot open .*: KeyError\."):
-        KerasRuntime.open(tmp_path / "model.keras")
+        KerasRuntime.open(tmp_path / "model.keras", ours=True)

@@ -1,6 +1,7 @@
 """Predictions of many files."""
 
 import csv
+import errno
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from delineate.decoding.run_lengths import decode
 from delineate.errors import BundleError, DataError, UsageError
 from delineate.imaging import PALETTE, write_png
 from delineate.overlays import overlay as draw_overlay
+from delineate.prediction import many
 from delineate.prediction.inputs import ENDINGS, find_inputs
 from delineate.prediction.many import predict, predict_files
 from delineate.prediction.outputs import Wanted
@@ -365,3 +367,58 @@ def test_one_image_one_file_or_many_of_either_can_be_predicted(run, images):
 def test_an_array_that_does_not_fit_is_refused(run):
     with pytest.raises(DataError, match="trained on uint8"):
         predict(run, np.zeros((4, 4, 3)))
+
+
+def test_an_image_whose_name_is_too_long_for_its_pictures_does_not_stop_the_others(
+    tmp_path, run, images
+):
+    long = images / f"{'x' * 247}.png"
+    write_png(long, picture(3))
+    done = predict_files(run, [str(images)], to=tmp_path / "out")
+    (failure,) = done.failures
+    assert str(long) in failure.message
+    assert "name too long" in failure.message
+    assert "shorter name" in failure.hint
+    assert len(done.written) == 3
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.ESTALE, errno.ENAMETOOLONG])
+def test_what_the_disk_refuses_of_one_image_does_not_stop_the_others(
+    tmp_path, run, images, monkeypatch, reason
+):
+    refusing(monkeypatch, "b", reason)
+    done = predict_files(run, [str(images)], to=tmp_path / "out")
+    (failure,) = done.failures
+    assert os.strerror(reason) in failure.message
+    assert str(images / "b.png") in failure.message
+    assert [Path(item["image"]).name for item in done.written] == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_what_the_disk_refuses_of_all_ends_the_whole(tmp_path, run, images, monkeypatch, reason):
+    refusing(monkeypatch, "a", reason)
+    with pytest.raises(OSError) as caught:
+        predict_files(run, [str(images)], to=tmp_path / "out")
+    assert caught.value.errno == reason
+    assert not files_in(tmp_path / "out")
+
+
+def refusing(monkeypatch, name, reason):
+    """Let the writing of one image's prediction fail as the system does."""
+    write = many.write_prediction
+
+    def refuse(stem, *arguments):
+        if stem.name == name:
+            raise OSError(reason, os.strerror(reason), str(stem))
+        return write(stem, *arguments)
+
+    monkeypatch.setattr(many, "write_prediction", refuse)
+
+
+def test_a_pipe_among_the_images_is_named_and_not_waited_for(tmp_path, run, images):
+    for name in ("pipe.png", "pipe.tif"):
+        os.mkfifo(images / name)
+    inputs = [str(images / "pipe.png"), str(images / "pipe.tif"), str(images / "a.png")]
+    done = predict_files(run, inputs, to=tmp_path / "out")
+    assert len(done.written) == 1
+    assert ["not a regular file" in failure.message for failure in done.failures] == [True, True]

@@ -1,12 +1,15 @@
 """A training looks at its data first."""
 
+import json
 import logging
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError
+from delineate.planning.plan import plan
 from delineate.recipe import Recipe
 from delineate.training.train import train
 
@@ -52,3 +55,48 @@ def test_sound_data_is_trained_on_without_a_word(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="delineate"):
         train_with("refuse", tmp_path / "run")
     assert [message for message in caplog.messages if "error" in message] == []
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A folder of pairs, of which the image ``3`` is cut off."""
+    for number, (image, mask) in enumerate(zip(IMAGES, MASKS, strict=True)):
+        for kind, array in (("images", image), ("masks", mask)):
+            place = tmp_path / "pairs" / kind
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(place / f"{number}.png")
+    path = tmp_path / "pairs" / "images" / "3.png"
+    path.write_bytes(path.read_bytes()[:60])
+    return tmp_path / "pairs"
+
+
+def test_an_image_that_cannot_be_read_stops_it(damaged, tmp_path):
+    with pytest.raises(DataError, match=r"3\.png"):
+        train(Dataset.open(damaged), Recipe().override(SETTINGS), to=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_it_is_asked_for_it_is_named_and_left_out(damaged, tmp_path, caplog):
+    recipe = Recipe().override({**SETTINGS, "data.unreadable": "skip"})
+    run = train(Dataset.open(damaged), recipe, to=tmp_path / "run")
+    assert any("3 is left out" in message for message in caplog.messages)
+    stored = json.loads(run.dataset.read_text())["splits"]
+    names = sorted(item["name"] for items in stored.values() for item in items)
+    assert names == ["0", "1", "2", "4", "5", "6", "7"]
+    train(Dataset.open(damaged), to=run.folder, resume=True)
+
+
+def test_a_plan_leaves_it_out_too(damaged):
+    said = {**SETTINGS, "data.unreadable": "skip"}
+    with pytest.raises(DataError, match=r"3\.png"):
+        plan(Dataset.open(damaged), settings=SETTINGS)
+    assert plan(Dataset.open(damaged), settings=said).fingerprint.images < len(IMAGES)
+
+
+def test_where_nothing_can_be_read_it_is_an_error(damaged, tmp_path):
+    for path in (damaged / "images").iterdir():
+        path.write_bytes(b"")
+    recipe = Recipe().override({**SETTINGS, "data.unreadable": "skip"})
+    with pytest.raises(DataError):
+        train(Dataset.open(damaged), recipe, to=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,18 +1,25 @@
 """A training that is cut short and resumed ends with the weights of the uninterrupted one."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from delineate.errors import RunError
+from delineate.hold import LOCK
+from delineate.interrupt import Terminated
 from delineate.runs import Run
-from delineate.training import checkpoint
+from delineate.training import beginning, checkpoint
+from delineate.training import train as training
 from delineate.training.train import train
 
 
@@ -152,12 +159,138 @@ def test_resuming_a_finished_training_changes_nothing(discs, whole):
 
 def test_a_damaged_resume_point_falls_back_to_the_one_before(discs, recipe, whole, tmp_path):
     points = sorted(whole.last.glob("*.npz"))
-    assert len(points) == 2
-    content = points[-1].read_bytes()
-    points[-1].write_bytes(content[: len(content) // 2])
-    assert checkpoint.load(whole.last).epoch == 2
+    assert len(points) == checkpoint.KEPT == 3
+    expected = weights_hash(whole)
+    for point in points[1:]:
+        content = point.read_bytes()
+        point.write_bytes(content[: len(content) // 2])
+    assert checkpoint.load(whole.last).epoch == 1
     run = train(discs, None, to=whole.folder, resume=True)
     assert checkpoint.load(run.last).epoch == 3
+    assert weights_hash(run) == expected
+    assert run.events()[-1]["event"] != "resumed"
+    (resumed,) = [event for event in run.events() if event["event"] == "resumed"]
+    assert resumed["damaged"] == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:100],
+        lambda content: content.replace(b"head.npy", b"hexd.npy"),
+        lambda content: content.replace(b'"epoch"', b'"epic!"'),
+        lambda content: b"PK\x03\x04" + bytes(400),
+    ],
+    ids=["empty", "cut", "no head", "another key", "zeros"],
+)
+def test_whatever_the_damage_the_one_before_is_taken(whole, damage):
+    points = sorted(whole.last.glob("*.npz"))
+    points[-1].write_bytes(damage(points[-1].read_bytes()))
+    assert checkpoint.load(whole.last).epoch == 2
+
+
+@pytest.mark.parametrize("last", ["recipe.toml", "environment.json", "dataset.json", "batch.png"])
+def test_killed_before_the_first_resume_point_it_begins_anew(
+    discs, recipe, whole, tmp_path, monkeypatch, last
+):
+    """Whatever was written last, resuming gives the weights of the uninterrupted training."""
+    written, real = [], beginning.write_whole
+
+    def write(path, content, **options):
+        if written and written[-1] == last:
+            raise Killed
+        real(path, content, **options)
+        written.append(path.name)
+
+    monkeypatch.setattr(beginning, "write_whole", write)
+    monkeypatch.setattr(training, "write_whole", write)
+    monkeypatch.setattr(checkpoint, "save", lambda *_: write(Path("epoch.npz"), b""))
+    with pytest.raises(Killed):
+        train(discs, recipe, to=tmp_path / "cut")
+    assert written[-1] == last
+    monkeypatch.undo()
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+    assert scores_of(run) == scores_of(whole)
+
+
+def test_killed_before_anything_was_written_it_can_be_begun_again(
+    discs, recipe, whole, tmp_path, monkeypatch
+):
+    def write(path, content, **options):
+        raise Killed
+
+    monkeypatch.setattr(beginning, "write_whole", write)
+    with pytest.raises(Killed):
+        train(discs, recipe, to=tmp_path / "cut")
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == [LOCK]
+    assert weights_hash(train(discs, recipe, to=tmp_path / "cut")) == weights_hash(whole)
+
+
+def test_resume_points_come_by_the_clock_too(discs, recipe, whole, tmp_path, monkeypatch):
+    saved, real = [], checkpoint.save
+
+    def save(folder, point):
+        saved.append((point.epoch, point.step))
+        real(folder, point)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    clock = SimpleNamespace(monotonic=itertools.count(0, 61).__next__, time=time.time)
+    monkeypatch.setattr("delineate.training.session.time", clock)
+    by_minutes = recipe.override({"callbacks.save_minutes": 1.0})
+    run = train(discs, by_minutes, to=tmp_path / "run")
+    assert saved == [(0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0)]
+    assert weights_hash(run) == weights_hash(whole)
+    saved.clear()
+    train(discs, recipe.override({"callbacks.save_minutes": 100.0}), to=tmp_path / "seldom")
+    assert saved == [(1, 0), (2, 0), (3, 0)]
+
+
+class Terminator(Bell):
+    """Sends the process what a scheduler sends before it ends it by force."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("at", "point"), [((1, 0), (1, 1)), ((1, 1), (1, 2)), ((2, 1), (2, 2))])
+def test_a_sigterm_is_heeded_before_the_validation_and_resuming_is_exact(
+    discs, recipe, whole, tmp_path, at, point
+):
+    with pytest.raises(Terminated):
+        train(discs, recipe, to=tmp_path / "cut", callbacks=[Terminator(*at)])
+    saved = checkpoint.load(tmp_path / "cut" / "last")
+    assert (saved.epoch, saved.step) == point
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert weights_hash(run) == weights_hash(whole)
+    assert scores_of(run) == scores_of(whole)
+
+
+MODES = {
+    "average": {"training.average": 0.9},
+    "accumulation": {"training.accumulate": 2},
+    "bfloat16": {"runtime.precision": "bfloat16"},
+    "clipping and decay": {
+        "training.optimizer": "adamw",
+        "training.weight_decay": 0.01,
+        "training.clip_norm": 0.5,
+        "training.schedule": "cosine",
+        "training.warmup": 0.3,
+    },
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("at", [(1, 0), (1, 1)], ids=["mid-epoch", "an epoch's end"])
+def test_every_way_to_train_resumes_exactly(discs, recipe, tmp_path, mode, at):
+    wanted = recipe.override(MODES[mode])
+    expected = weights_hash(train(discs, wanted, to=tmp_path / "whole"))
+    with pytest.raises(Terminated):
+        train(discs, wanted, to=tmp_path / "cut", callbacks=[Terminator(*at)])
+    assert weights_hash(train(discs, None, to=tmp_path / "cut", resume=True)) == expected
 
 
 def test_without_any_resume_point_there_is_an_error(tmp_path):

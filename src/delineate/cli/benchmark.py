@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.cli.options import Json, RunFolder, Traceback
+from delineate.cli.options import FollowLinks, Json, RunFolder, Traceback
 from delineate.cli.output import errors_told, put, say, table
 
 
@@ -21,15 +21,18 @@ def benchmark(
         typer.Option(metavar="DATA", help="Predict its validation images, and score them."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each is timed.")] = 5.0,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
     """Time the Keras model and each export of a run: latency, memory, size and score."""
     with errors_told(trace=traceback):
         from delineate.data.dataset import Dataset
+        from delineate.data.links import Links
         from delineate.exporting.benchmark import benchmark as run_benchmark
 
-        dataset = None if data is None else Dataset.open(data)
+        links: Links = "follow" if follow_links else "refuse"
+        dataset = None if data is None else Dataset.open(data, links=links)
         rows = run_benchmark(run, dataset, seconds=seconds, say=say)
         text = table([_shown(row) for row in rows])
         put({"run": str(run), "rows": rows}, as_json=as_json, text=text)

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delineate.cli.options import Data, Json, Traceback
+from delineate.cli.options import Data, FollowLinks, Json, Traceback
 from delineate.cli.output import errors_told, progress_of, put, say
 
 if TYPE_CHECKING:
     from delineate.data.checking.inspection import Inspection
     from delineate.data.repairing.repair import Repairs
+    from delineate.recipe import Recipe
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,6 +38,7 @@ def check(
             help="Check for this recipe, and draw samples as it augments them, to augmented.png.",
         ),
     ] = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
@@ -46,11 +48,14 @@ def check(
         from delineate.data.checking.inspection import inspect
         from delineate.data.checking.summary import summarise
         from delineate.data.dataset import Dataset
+        from delineate.data.links import Links
         from delineate.recipe import Recipe
 
         _refuse(data, write=write, fix=fix)
         settings = Recipe.load(recipe) if recipe is not None else None
-        inspection = inspect(Dataset.open(data), progress_of("reading"), recipe=settings)
+        links: Links = "follow" if follow_links or _follows(settings) else "refuse"
+        dataset = Dataset.open(data, links=links)
+        inspection = inspect(dataset, progress_of("reading"), recipe=settings)
         report = examine(inspection, pictures=to is not None)
         if to is not None:
             write_report(report, to)
@@ -84,6 +89,10 @@ def _refuse(data: Path, *, write: bool, fix: Path | None) -> None:
         )
     if fix is not None:
         require_free(data, fix)
+
+
+def _follows(settings: "Recipe | None") -> bool:
+    return settings is not None and settings.data.links == "follow"
 
 
 def _repair(inspection: "Inspection", folder: Path) -> "Repairs":

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.cli.options import Json, RunFolder, Traceback
+from delineate.cli.options import FollowLinks, Json, RunFolder, Traceback
 from delineate.cli.output import errors_told, put, say, table
 
 
@@ -29,6 +29,7 @@ def export(
     to: Annotated[
         Path | None, typer.Option(help="The folder to make; unset: RUN/exports/FORMAT-PRECISION.")
     ] = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
@@ -40,9 +41,8 @@ def export(
         choose_backend()
         from delineate.exporting.export import export as run_export
 
-        bundle = run_export(
-            run, Dataset.open(data), format=format, precision=precision, to=to, say=say
-        )
+        dataset = Dataset.open(data, links="follow" if follow_links else "refuse")
+        bundle = run_export(run, dataset, format=format, precision=precision, to=to, say=say)
         found = bundle.card.export
         values = {"bundle": str(bundle.folder), **(found.model_dump() if found else {})}
         put(values, as_json=as_json, text=_text(values))

@@ -13,6 +13,10 @@ Budget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="How long it may take: 90s, 20m, 1h30m; 20: minutes."),
 ]
+FollowLinks = Annotated[
+    bool,
+    typer.Option("--follow-links", help="Read files of DATA that are links to files outside."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Replace a setting of the recipe."),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 INTERRUPTED = 130
+TERMINATED = 143
 PIPE_CLOSED = 141
 
 
@@ -40,18 +41,32 @@ def errors_told(*, trace: bool) -> Iterator[None]:
         trace: Whether to print the traceback as well.
     """
     from delineate.errors import DelineateError
+    from delineate.interrupt import Terminated, terminable
 
     try:
-        yield
+        with terminable():
+            yield
     except DelineateError as error:
         raise SystemExit(_tell(error.message, error.hint, error.exit_code, trace=trace)) from None
+    except Terminated:
+        say("stopped: the process was asked to end")
+        raise SystemExit(TERMINATED) from None
     except KeyboardInterrupt:
         say("stopped")
         raise SystemExit(INTERRUPTED) from None
     except OSError as error:
-        full = error.errno == errno.ENOSPC
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "Free some space." if full else "Check the path and its permissions."
         raise SystemExit(_tell(f"{error}.", hint, 1, trace=trace)) from None
+    except MemoryError:
+        hint = "Close other programs, or take smaller images or a smaller network."
+        raise SystemExit(_tell("The memory is full.", hint, 1, trace=trace)) from None
+    except Exception as error:  # noqa: BLE001
+        # A fault of ours, or of a library: nobody reads on through a traceback.
+        first = str(error).strip().partition("\n")[0]
+        hint = "Run it again with --traceback, and report what it says."
+        told = f"{type(error).__name__}: {first}" if first else f"{type(error).__name__}."
+        raise SystemExit(_tell(told, hint, 1, trace=trace)) from None
 
 
 def progress_of(what: str) -> Callable[[int, int], None]:

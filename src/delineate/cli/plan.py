@@ -35,7 +35,7 @@ def plan(
         chosen = Recipe().override(said)
         if to is not None and to.exists():
             raise UsageError(f"{to} exists already.", hint="Name another file, or delete it.")
-        dataset = Dataset.open(data, cache=chosen.data.cache)
+        dataset = Dataset.open(data, cache=chosen.data.cache, links=chosen.data.links)
         dataset.require_pairs()
         choose_backend(chosen.runtime.backend)
         from delineate.planning.plan import plan as make

@@ -64,17 +64,18 @@ def _train(
     from delineate.backend import choose_backend
     from delineate.data.dataset import Dataset
     from delineate.recipe import Recipe
-    from delineate.runs import Run, next_folder
+    from delineate.runs import Run, backend_of, next_folder
 
     source = Run.open(to).recipe if resume and to is not None else recipe
     base = Recipe() if source is None else Recipe.load(source)
     chosen = base.override(settings)
-    dataset = Dataset.open(data, cache=chosen.data.cache)
+    dataset = Dataset.open(data, cache=chosen.data.cache, links=chosen.data.links)
     dataset.require_pairs()
     folder = to or next_folder(dataset.name, Path(source or PLANNED).stem)
     if not resume:
         Run.refuse_existing(folder)
-    choose_backend(chosen.runtime.backend)
+    begun_on = backend_of(Run(folder)) if resume else None
+    choose_backend(begun_on or chosen.runtime.backend)
     heading = [f"training into {folder}"]
     if not resume and chosen.training.folds == 1:
         heading.append(f"what the network sees: {Run(folder).batch}")
@@ -98,7 +99,7 @@ def _train(
             download=progress_of("downloading weights: bytes"),
         )
     except KeyboardInterrupt:
-        if any(folder.glob("**/last/*")):
+        if Run(folder).recipe.is_file():
             say(f"saved; go on with: delineate train {data} --to {folder} --resume")
         raise
     _tell_refined(run)

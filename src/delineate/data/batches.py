@@ -1,12 +1,15 @@
 """Batches as a function of (seed, epoch, step)."""
 
+import logging
 from typing import Any
 
 import keras
 import numpy as np
 
 from delineate.data.pipeline import Window, Windows, stack
-from delineate.errors import DataError
+from delineate.errors import DataError, ImageError
+
+_log = logging.getLogger(__name__)
 
 
 class Batches(keras.utils.PyDataset):
@@ -22,6 +25,8 @@ class Batches(keras.utils.PyDataset):
         seed: Of the order.
         shuffle: A new order in each epoch. The last batch is then filled up with the first windows
             of the order, so that all batches have one shape; otherwise it is smaller.
+        skip: Where an image cannot be read, name it and take the next window; it is an error
+            otherwise.
         options: Those of a ``PyDataset``.
 
     Raises:
@@ -35,6 +40,7 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        skip: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -46,6 +52,8 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
+        self.skip = skip
+        self._told: set[str] = set()
         self.steps = -(-len(windows) // batch_size)
 
     @property
@@ -68,8 +76,24 @@ class Batches(keras.utils.PyDataset):
             Images, float32 (batch, height, width, channels), values of the range of the
             stored type; masks, int32 (batch, height, width), 255 = ignore.
         """
-        chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        return stack([self.windows.window(epoch, int(index)) for index in chosen])
+        chosen = self.indices(epoch, step)
+        return stack([self._window(epoch, int(index)) for index in chosen])
+
+    def indices(self, epoch: int, step: int) -> np.ndarray:
+        """Return the indices of a batch's windows, int64."""
+        return self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def _window(self, epoch: int, index: int) -> Window:
+        """Return a window, or the next one that can be read where that is asked for."""
+        last = len(self.windows) - 1 if self.skip else 0
+        for further in range(last):
+            try:
+                return self.windows.window(epoch, (index + further) % len(self.windows))
+            except ImageError as error:
+                if error.message not in self._told:
+                    self._told.add(error.message)
+                    _log.warning("left out: %s", error.message)
+        return self.windows.window(epoch, (index + last) % len(self.windows))
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the indices of an epoch's windows in the order in which they are used, int64."""

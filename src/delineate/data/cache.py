@@ -2,17 +2,20 @@
 
 An entry is named by the hash of the files it was made from, so a changed file is another entry and
 two data sets share what they have in common. Entries are written whole or not at all; two processes
-that write the same entry write the same bytes.
+that write the same entry write the same bytes. Each has a checksum, which is verified once by each
+process that reads it.
 """
 
 import json
 import logging
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +27,7 @@ from delineate.files import whole_file, write_whole
 
 # Part of every entry's name: to be raised whenever reading changes what it returns, or the
 # fingerprint what it finds.
-VERSION = "4"
+VERSION = "5"
 
 # The types of the arrays that are kept.
 _TYPES = ("uint8", "uint16", "int32")
@@ -47,10 +50,12 @@ class Cache:
     Attributes:
         folder: Where the entries are; made when the first one is written.
         hashes: The content hashes of the files.
+        sound: The entries whose checksums have been verified.
     """
 
     folder: Path
     hashes: FileHashes = field(default_factory=FileHashes, compare=False, repr=False)
+    sound: set[Path] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def open(cls, data: Path) -> "Cache":
@@ -75,7 +80,7 @@ class Cache:
             DataError: Image and mask do not fit each other.
         """
         entry = self._entry(record, content)
-        found = _load(entry)
+        found = self._load(entry)
         if found is None:
             found = decode(record)
             _keep(self.folder, lambda: _store(entry, found))
@@ -98,9 +103,28 @@ class Cache:
         seen = _load_look(entry)
         if seen is None:
             seen = look_at(self.get(record, content))
-            text = json.dumps(seen.as_json())
+            text = _sealed(seen.as_json())
             _keep(self.folder, lambda: write_whole(entry, text, durable=False))
         return seen
+
+    def _load(self, entry: Path) -> Decoded | None:
+        """Return an entry, or None where it is missing, damaged or half written."""
+        try:
+            text = _beside(entry, ".json").read_text()
+            # Once, since it reads all pixels: later on only those that are asked for are.
+            known = entry in self.sound
+            said = json.loads(text)["values"] if known else _unsealed(text)
+            found = _read(entry, Facts.from_json(said["facts"]), said["types"])
+            if not known and _sums(found) != said["sums"]:
+                raise ValueError("its checksum is wrong")
+        except FileNotFoundError:  # parts of it may be deleted at any time
+            return None
+        except _DAMAGE:
+            self.sound.discard(entry)
+            _tell_damage(entry)
+            return None
+        self.sound.add(entry)
+        return found
 
     def _entry(self, record: Record, content: str) -> Path:
         # The same files are read in other ways where each mask is one object, or one class.
@@ -130,23 +154,61 @@ def _warn(folder: Path, reason: str) -> None:
 
 def _load_look(path: Path) -> Look | None:
     try:
-        return Look.from_json(json.loads(path.read_text()))
+        return Look.from_json(_unsealed(path.read_text()))
+    except FileNotFoundError:
+        return None
     except _DAMAGE:
+        _tell_damage(path)
         return None
 
 
-def _load(entry: Path) -> Decoded | None:
-    """Return an entry, or None where it is missing, damaged or half written."""
-    try:
-        kept = json.loads(_beside(entry, ".json").read_text())
-        facts = Facts.from_json(kept["facts"])
-        shapes = {"image": (*facts.size, facts.channels), "labels": facts.size}
-        if facts.objects is not None:
-            shapes["instances"] = facts.size
-        found = {name: _map(entry, name, kept["types"][name], shapes[name]) for name in shapes}
-    except _DAMAGE:
-        return None
+def _tell_damage(entry: Path) -> None:
+    _log.warning("What is kept in %s is damaged, and is made anew.", entry)
+
+
+def _read(entry: Path, facts: Facts, types: Mapping[str, str]) -> Decoded:
+    """Return the arrays of an entry, memory-mapped.
+
+    Raises:
+        OSError: One is missing.
+        ValueError: One is damaged, or is none that the facts are about.
+    """
+    shapes = {"image": (*facts.size, facts.channels), "labels": facts.size}
+    if facts.objects is not None:
+        shapes["instances"] = facts.size
+    found = {name: _map(entry, name, types[name], shapes[name]) for name in shapes}
     return Decoded(found["image"], found["labels"], found.get("instances"), facts)
+
+
+def _arrays(decoded: Decoded) -> dict[str, np.ndarray]:
+    """Return the arrays that an entry keeps, by their names."""
+    arrays = {"image": decoded.image, "labels": decoded.labels, "instances": decoded.instances}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _sums(decoded: Decoded) -> dict[str, int]:
+    """Return the checksum of each array, with its type."""
+    return {
+        name: zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(array.dtype.str.encode()))
+        for name, array in _arrays(decoded).items()
+    }
+
+
+def _sealed(values: Any) -> str:
+    """Return values as JSON, with the checksum of that."""
+    return json.dumps({"sum": zlib.crc32(json.dumps(values).encode()), "values": values})
+
+
+def _unsealed(text: str) -> Any:
+    """Return the values that :func:`_sealed` has written.
+
+    Raises:
+        ValueError: The text is damaged.
+    """
+    said = json.loads(text)
+    if zlib.crc32(json.dumps(said["values"]).encode()) != said["sum"]:
+        raise ValueError("its checksum is wrong")
+    return said["values"]
 
 
 def _map(entry: Path, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -168,14 +230,12 @@ def _map(entry: Path, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarr
 def _store(entry: Path, decoded: Decoded) -> None:
     # Bytes alone, and their types in the facts: NumPy's own files begin with a line of Python, and
     # the parser of Python 3.11 fails now and then where several threads use it at once.
-    arrays = {"image": decoded.image, "labels": decoded.labels, "instances": decoded.instances}
-    types = {}
+    arrays = _arrays(decoded)
     for name, array in arrays.items():
-        if array is not None:
-            types[name] = array.dtype.name
-            with whole_file(_beside(entry, f".{name}"), durable=False) as temporary:
-                temporary.write_bytes(np.ascontiguousarray(array).data)
+        with whole_file(_beside(entry, f".{name}"), durable=False) as temporary:
+            temporary.write_bytes(np.ascontiguousarray(array).data)
     # Last, since an entry without it does not count. Nothing here waits for the disk: that would
     # take longer than decoding, and a part that a crash of the machine leaves does not load.
-    text = json.dumps({"facts": decoded.facts.as_json(), "types": types})
-    write_whole(_beside(entry, ".json"), text, durable=False)
+    types = {name: array.dtype.name for name, array in arrays.items()}
+    values = {"facts": decoded.facts.as_json(), "types": types, "sums": _sums(decoded)}
+    write_whole(_beside(entry, ".json"), _sealed(values), durable=False)

@@ -15,6 +15,7 @@ from delineate.data.classes import Encoding, recognise
 from delineate.data.describing.description import FILE, NOTHING_SAID, Description, read_description
 from delineate.data.file_hashes import FileHashes
 from delineate.data.layouts.layout import Layout
+from delineate.data.links import Links, refuse_links_out
 from delineate.data.looks.look import Look, look_at
 from delineate.data.reading import Decoded, decode
 from delineate.data.records import SPLITS, Facts, Record, Sample, Unpaired
@@ -76,7 +77,12 @@ class Dataset:
 
     @classmethod
     def open(
-        cls, folder: str | Path, *, layout: str | None = None, cache: bool = True
+        cls,
+        folder: str | Path,
+        *,
+        layout: str | None = None,
+        cache: bool = True,
+        links: Links = "refuse",
     ) -> "Dataset":
         """Return the data set in a folder; no pixels are read.
 
@@ -85,10 +91,12 @@ class Dataset:
             layout: A name in the table of layouts; unset: the one that ``dataset.toml`` names,
                 else recognised.
             cache: Whether decoded pixels are kept on disk.
+            links: Whether files that are links to files outside of the folder are refused, or
+                followed: what they lead to is read and shown, whatever it is.
 
         Raises:
-            DataError: No such folder, no layout recognises it, it holds no images, or its
-                ``dataset.toml`` is wrong.
+            DataError: No such folder, no layout recognises it, it holds no images, its
+                ``dataset.toml`` is wrong, or a file of it is such a link.
         """
         folder = Path(folder)
         if not folder.is_dir():
@@ -103,6 +111,8 @@ class Dataset:
                 f"{folder} holds no images that delineate can read.",
                 hint=f"A data set of the layout '{kind.name}' is: {kind.summary}.",
             )
+        if links != "follow":
+            refuse_links_out(folder, index)
         return cls(
             folder.resolve().name,
             kind.name,

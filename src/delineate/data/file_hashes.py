@@ -5,14 +5,15 @@ control, a file counts as unchanged while the file system's size, number and tim
 that was changed within the clock's grain of its hashing is read again.
 """
 
-import hashlib
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from delineate.decoding.stored import check_file
 from delineate.errors import ImageError
-from delineate.files import write_whole
+from delineate.files import sha256, write_whole
 
 GRAIN_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
 
@@ -47,20 +48,20 @@ class FileHashes:
         """Return the SHA-256 of a file's content, in hexadecimal.
 
         Raises:
-            ImageError: The file cannot be read.
+            ImageError: The file cannot be read: it does not exist, is no regular file, or is too
+                large.
         """
         name = str(path.absolute())
         try:
-            before = _stamp_of(path)
+            before = _stamp_of(check_file(path))
             if name in self.known and self.known[name][0] == before:
                 return self.known[name][1]
-            content = path.read_bytes()
+            found = sha256(path)
         except OSError as error:
             raise ImageError(
                 f"{path} cannot be read: {error.strerror or error}.",
                 hint="Check that the file exists and that you may read it.",
             ) from error
-        found = hashlib.sha256(content).hexdigest()
         if time.time_ns() - max(before[2:]) > GRAIN_NS:
             self.known[name] = before, found
             self.fresh.add(name)
@@ -77,9 +78,8 @@ class FileHashes:
             self.fresh.clear()
 
 
-def _stamp_of(path: Path) -> Stamp:
-    stat = path.stat()
-    return stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns
+def _stamp_of(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _stamp(values: list[int]) -> Stamp:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.decoding import pictures, png, pnm, tiff
-from delineate.decoding.stored import DECODER_ERRORS, Stored
+from delineate.decoding.stored import DECODER_ERRORS, Stored, check_file
 from delineate.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset(
@@ -74,21 +74,37 @@ def decode_floats(path: Path) -> NDArray[np.float32]:
 @contextmanager
 def _reading(path: Path, content: bytes | None) -> Iterator[BinaryIO]:
     """Yield an open file; what decoders raise becomes the error that it is damaged."""
-    if content is None and not path.is_file():  # a pipe or a device would block
-        problem = "is not a regular file" if path.exists() else "does not exist"
-        raise ImageError(f"Image '{path}' {problem}.", hint="Check the path.")
+    if content is None:
+        _require_file(path)
     try:
         with io.BytesIO(content) if content is not None else path.open("rb") as file:
             yield file
     except PermissionError as error:
-        raise ImageError(
-            f"Image '{path}' may not be read.", hint="Change its permissions."
-        ) from error
+        raise _not_allowed(path) from error
     except DECODER_ERRORS as error:
         raise ImageError(
             f"Image '{path}' is truncated or damaged ({_reason(error)}).",
             hint="Replace the file by a good copy, or remove it.",
         ) from error
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what does not exist, what would block, and what is too large to be read whole."""
+    try:
+        check_file(path)
+    except PermissionError as error:
+        raise _not_allowed(path) from error
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise ImageError(f"Image '{path}' does not exist.", hint="Check the path.") from error
+    except OSError as error:
+        why = error.strerror or "there is no such path"
+        raise ImageError(
+            f"Image '{path}' cannot be opened: {why}.", hint="Check the path."
+        ) from error
+
+
+def _not_allowed(path: Path) -> ImageError:
+    return ImageError(f"Image '{path}' may not be read.", hint="Change its permissions.")
 
 
 def _reason(error: BaseException) -> str:

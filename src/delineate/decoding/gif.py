@@ -25,7 +25,7 @@ def check(file: BinaryIO, path: Path) -> None:
     width, height = struct.unpack_from("<HH", content, 6)
     if min(width, height) == 0:
         raise ValueError(f"it claims {width} x {height} pixels")
-    check_size(path, height, width)
+    check_size(path, height, width, held=len(content))
     boxes = list(_frames(content))
     if len(boxes) > 1:
         raise several(path, f"an animation of {len(boxes)} frames", FRAMES_APART)

@@ -11,11 +11,12 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from delineate.decoding import bmp, gif
+from delineate.decoding import bmp, gif, jpeg
 from delineate.decoding.stored import (
     FRAMES_APART,
     STEPS,
     Stored,
+    bytes_of,
     check_size,
     exif_orientation,
     quiet,
@@ -42,8 +43,14 @@ def load(file: BinaryIO, path: Path) -> Stored:
         Exception: Whatever Pillow raises where it is truncated or damaged.
     """
     picture, orientation = _open(file, path)
+    if isinstance(picture, JpegImageFile):
+        jpeg.check(file, path)
+    bits = _bits_of_run_lengths(picture)
+    if bits:
+        bmp.check_length(file, picture.width, picture.height)
     stored = from_pillow(picture, path)
-    _check_run_lengths(picture, file)
+    if bits:
+        bmp.check(file, picture.width, picture.height, bits)
     if "transparency" in picture.info:  # of a GIF: the index that is
         stored = replace(stored, hidden=stored.pixels[..., 0] == picture.info["transparency"])
     if isinstance(picture, GifImageFile):
@@ -94,10 +101,11 @@ def _as_grey(stored: Stored) -> Stored:
     return replace(stored, pixels=table[:, 0][stored.pixels], palette=None)
 
 
-def _check_run_lengths(picture: Any, file: BinaryIO) -> None:
-    bits = _RUN_LENGTHS.get(picture.info.get("compression"))
-    if bits and isinstance(picture, BmpImageFile):
-        bmp.check(file, picture.width, picture.height, bits)
+def _bits_of_run_lengths(picture: Any) -> int | None:
+    """Return the bits of a pixel of a BMP picture in run lengths; None: it is no such picture."""
+    if not isinstance(picture, BmpImageFile):
+        return None
+    return _RUN_LENGTHS.get(picture.info.get("compression"))
 
 
 def _opener(head: bytes) -> Any:
@@ -117,7 +125,8 @@ def _open(file: BinaryIO, path: Path) -> tuple[Any, int]:
     file.seek(0)
     with quiet():
         picture = opener(file)
-    check_size(path, picture.height, picture.width)
+    channels = len(picture.getbands())
+    check_size(path, picture.height, picture.width, channels, held=bytes_of(file))
     if opener is WebPImageFile and picture.n_frames > 1:
         raise several(path, f"an animation of {picture.n_frames} frames", FRAMES_APART)
     # The method of the base class: another would decode the picture first.

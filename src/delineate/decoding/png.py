@@ -22,6 +22,7 @@ from PIL import Image
 from delineate.decoding.stored import (
     STEPS,
     Stored,
+    bytes_of,
     check_size,
     exif_orientation,
     several,
@@ -34,6 +35,7 @@ from delineate.errors import ImageError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _MAX_SIDE = 1_000_000  # of the library within OpenCV
+_MAX_CHUNKS = 1_000_000  # a picture of 4 GiB has half as many of the usual 8 KiB
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 # What is read besides the pixels.
 _SAID = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL"})
@@ -44,6 +46,8 @@ _DEPTHS = {
     _GREY_ALPHA: (8, 16),
     _RGB_ALPHA: (8, 16),
 }
+# Channels that OpenCV makes of each.
+_DECODED = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 4, _RGB_ALPHA: 4}
 _PIXELS_BROKEN = "its compressed pixels are incomplete or damaged"
 
 
@@ -54,8 +58,9 @@ def load(file: BinaryIO, path: Path) -> Stored:
         ImageError: It is animated or too large.
         ValueError: It is truncated or damaged.
     """
-    said, compressed = _chunks(io.BytesIO(file.read()), pixels=True)
-    _check(said, path)
+    content = file.read()
+    said, compressed = _chunks(io.BytesIO(content), pixels=True)
+    _check(said, path, len(content))
     stored = _stored(said, _inflated(said[b"IHDR"], compressed))
     return upright(stored, _orientation(said))
 
@@ -68,7 +73,7 @@ def size(file: BinaryIO, path: Path) -> tuple[int, int]:
         ValueError: Its header is damaged, or a chunk is cut off.
     """
     said, _ = _chunks(file, pixels=False)
-    _check(said, path)
+    _check(said, path, bytes_of(file))
     width, height = struct.unpack(">II", said[b"IHDR"][:8])
     return turned_size(height, width, _orientation(said))
 
@@ -76,8 +81,11 @@ def size(file: BinaryIO, path: Path) -> tuple[int, int]:
 def _heads(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Yield the kind and the length of each chunk, with the file where its data begin."""
     end = file.seek(0, os.SEEK_END)
-    place, kind = len(SIGNATURE), b""
+    place, kind, count = len(SIGNATURE), b"", 0
     while kind != b"IEND":
+        count += 1
+        if count > _MAX_CHUNKS:
+            raise ValueError(f"it has more than {_MAX_CHUNKS} chunks")
         file.seek(place)
         head = file.read(8)
         if len(head) < 8:
@@ -123,7 +131,7 @@ def _name(kind: bytes) -> str:
     return repr(kind.decode("latin-1"))
 
 
-def _check(said: dict[bytes, bytes], path: Path) -> None:
+def _check(said: dict[bytes, bytes], path: Path, held: int) -> None:
     header = said[b"IHDR"]
     if len(header) != 13:
         raise ValueError(f"its header has {len(header)} bytes instead of 13")
@@ -132,7 +140,7 @@ def _check(said: dict[bytes, bytes], path: Path) -> None:
         raise ValueError(f"it claims {width} x {height} pixels")
     if bits not in _DEPTHS.get(colour, ()) or compression or filters or interlace > 1:
         raise ValueError(f"its header makes no sense: {bits} bits of colour type {colour}")
-    check_size(path, height, width)
+    check_size(path, height, width, _DECODED[colour], depth=2 if bits == 16 else 1, held=held)
     if max(width, height) > _MAX_SIDE:
         raise ImageError(
             f"Image '{path}' claims {width} x {height} pixels; the limit is {_MAX_SIDE} on a side.",

@@ -1,6 +1,7 @@
 """Netpbm's bitmaps, greymaps and pixmaps, P1 to P6, of 1 to 16 bits (netpbm.sourceforge.net)."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.decoding.stored import STEPS, Stored, check_size, several
+from delineate.decoding.stored import STEPS, Stored, bytes_of, check_size, several
 
 SIGNATURE = re.compile(rb"P[1-6][\s#]")
 
@@ -16,8 +17,11 @@ _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _SIZE = rb"P([1-6])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})"
 _HEADER = re.compile(_SIZE)
 _DEEP_HEADER = re.compile(_SIZE + _GAP + rb"(\d{1,5})")
-_COMMENT = re.compile(rb"#[^\r\n]*")
+_COMMENT = re.compile(rb"#[^\r\n]*(?=[\r\n])")
 _HEADER_BYTES = 65_536
+# Bytes of text that are read at a time; a number that is longer is none.
+_PIECE = 1 << 20
+_TOO_MUCH = 65_536
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,13 @@ def load(file: BinaryIO, path: Path) -> Stored:
     """
     header = _read_header(file, path)
     file.seek(header.end)
-    content = file.read()
     if header.kind <= 3:
-        values = _plain(header, content)
+        values = _plain(header, file)
     elif header.kind == 4:
-        values = _bits(header, _raster(content, -(-header.width // 8) * header.height, path))
+        values = _bits(header, _raster(file.read(), -(-header.width // 8) * header.height, path))
     else:
         kind = ">u2" if header.most > 255 else "u1"
-        raster = _raster(content, header.values * np.dtype(kind).itemsize, path)
+        raster = _raster(file.read(), header.values * np.dtype(kind).itemsize, path)
         values = np.frombuffer(raster, kind)
     if values.max() > header.most:
         raise ValueError(f"it holds {values.max()}, but {header.most} is said to be its most")
@@ -92,8 +95,10 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
     most = 1 if bitmap else int(found[4])
     if min(width, height) == 0 or not 0 < most < 65_536:
         raise ValueError(f"it claims {width} x {height} pixels of 0 to {most}")
-    check_size(path, height, width)
-    return _Header(kind, height, width, most, found.end() + 1)
+    header = _Header(kind, height, width, most, found.end() + 1)
+    depth = 2 if most > 255 else 1
+    check_size(path, height, width, header.channels, depth=depth, held=bytes_of(file))
+    return header
 
 
 def _raster(content: bytes, wanted: int, path: Path) -> bytes:
@@ -112,16 +117,63 @@ def _bits(header: _Header, raster: bytes) -> NDArray[np.uint8]:
     return np.unpackbits(rows, axis=1)[:, : header.width]
 
 
-def _plain(header: _Header, content: bytes) -> NDArray[Any]:
-    """Return the values of a file that writes them as text."""
-    text = _COMMENT.sub(b"", content)
-    digits = b"".join(text.split())
-    if digits and not digits.isdigit():
-        raise ValueError("it holds something else than numbers")
-    if header.kind == 1:  # whose digits need nothing between them
-        values = np.frombuffer(digits, np.uint8) - np.uint8(ord("0"))
-    else:
-        values = np.fromiter((min(int(number), 65_536) for number in text.split()), np.int64)
-    if values.size != header.values:
-        raise ValueError(f"it holds {values.size} values instead of {header.values}")
+def _plain(header: _Header, file: BinaryIO) -> NDArray[Any]:
+    """Return the values of a file that writes them as text, which is read piece by piece."""
+    if header.values > bytes_of(file) - header.end:
+        raise ValueError(f"it is too short for {header.values} values")
+    values = np.empty(header.values, np.uint32)
+    count = 0
+    # The digits of a bitmap need nothing between them.
+    whole = header.kind > 1
+    for piece in _pieces(file, whole=whole):
+        found = _numbers(piece.split(), whole=whole)
+        # The rest is counted, and not kept.
+        kept = found[: max(values.size - count, 0)]
+        values[count : count + kept.size] = kept
+        count += found.size
+    if count != values.size:
+        raise ValueError(f"it holds {count} values instead of {values.size}")
     return values
+
+
+def _pieces(file: BinaryIO, *, whole: bool) -> Iterator[bytes]:
+    """Yield the rest of a text without its comments.
+
+    Args:
+        file: At the place where it begins.
+        whole: Whether no piece may end within a number.
+    """
+    rest = b""
+    while block := file.read(_PIECE):
+        # What is left of a comment is one whose line ends in another block.
+        text, comment, _ = _COMMENT.sub(b"", rest + block).partition(b"#")
+        rest = comment
+        if whole and not comment and not text[-1:].isspace():
+            text, rest = _cut(text)
+        if len(rest) > _PIECE:
+            raise ValueError(f"it holds a number of more than {_PIECE} digits")
+        yield text
+    yield rest.partition(b"#")[0]
+
+
+def _cut(text: bytes) -> tuple[bytes, bytes]:
+    """Return a text up to the word at its end, and that word."""
+    parts = text.rsplit(None, 1)
+    return (parts[0], parts[1]) if len(parts) == 2 else (b"", text)
+
+
+def _numbers(words: list[bytes], *, whole: bool) -> NDArray[Any]:
+    """Return the numbers that words are; if not whole, that their digits are."""
+    if not words:
+        return np.zeros(0, np.uint32)
+    digits = b"".join(words)
+    if not digits.isdigit():
+        raise ValueError("it holds something else than numbers")
+    if not whole:
+        return np.frombuffer(digits, np.uint8) - np.uint8(ord("0"))
+    return np.fromiter(map(_number, words), np.uint32, len(words))
+
+
+def _number(word: bytes) -> int:
+    # Python reads no number of thousands of digits; the first ones tell that it is too large.
+    return min(int(word if len(word) < 7 else word.lstrip(b"0")[:6] or b"0"), _TOO_MUCH)

@@ -1,7 +1,8 @@
-"""Strips and tiles of TIFF pages that tifffile decodes only with another package: LZW, for one.
+"""Strips and tiles of TIFF pages, decompressed to as many bytes as they should have, and no more.
 
-libtiff, which Pillow holds, decompresses each as if it were a grey picture of one row; what stands
-in it is sorted out here. So any number of channels and any type of values is read.
+For LZW tifffile needs another package, and of deflate it takes all that comes. libtiff, which
+Pillow holds, decompresses LZW as if each were a grey picture of one row; what stands in it is
+sorted out here. So any number of channels and any type of values is read.
 """
 
 import io
@@ -20,11 +21,14 @@ OF_FLOATS = 3  # predictor: differences of the bytes of floating-point numbers
 _OF_VALUES = 2  # predictor: differences of neighbouring values
 
 _NONE, _LZW, _JPEG, _PACKBITS = 1, 5, 7, 32773
-_DEFLATE = (8, 32946)
-READ = frozenset({_LZW, *_DEFLATE})
+DEFLATE = frozenset({8, 32946})
+READ = DEFLATE | {_LZW}
 """Compressions of pages that are read here whole."""
 PARTS = frozenset({*READ, _NONE, _JPEG, _PACKBITS})
 """Those of which single strips and tiles are."""
+
+# Each byte with its bits in the other order, as the tag FillOrder may have them.
+_TURNED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 # TIFF's types of values.
 _LONG, _UNDEFINED = 4, 7
@@ -34,7 +38,8 @@ def read(page: Any, file: BinaryIO) -> NDArray[Any]:
     """Return the values of a page of tifffile.
 
     Args:
-        page: Of a compression in ``READ``, with 8, 16, 32 or 64 bits a value.
+        page: Of a compression in ``READ``, with 8, 16, 32 or 64 bits a value, or, of one in
+            ``DEFLATE``, with one bit.
         file: Its file.
 
     Returns:
@@ -67,13 +72,16 @@ def decoded(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[Any]
 
     Args:
         data: As it is stored.
-        page: Of tifffile; of a compression in ``PARTS``, with 8, 16, 32 or 64 bits a value.
+        page: Of tifffile; of a compression in ``PARTS``, with 8, 16, 32 or 64 bits a value, or, of
+            one in ``DEFLATE``, with one bit.
         shape: (rows, columns, samples) of the strip or tile.
 
     Raises:
         ValueError: It is damaged, or the predictor is not known.
         OSError: libtiff found it damaged.
     """
+    if page.bitspersample == 1:
+        return _bits(data, page, shape)
     wanted = int(np.prod(shape)) * page.dtype.itemsize
     data = _decompressed(data, wanted, page, shape)
     if len(data) < wanted:
@@ -94,12 +102,35 @@ def decoded(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[Any]
 def _decompressed(data: bytes, wanted: int, page: Any, shape: tuple[int, int, int]) -> bytes:
     if page.compression == _NONE:
         return data
-    if page.compression in _DEFLATE:
-        return zlib.decompressobj().decompress(data, wanted)
+    if page.compression in DEFLATE:
+        return _inflated(data if page.fillorder == 1 else data.translate(_TURNED), wanted)
     if page.compression == _JPEG:
         return _by_libtiff(data, _tags_of_jpeg(page, shape))
     tags = {256: wanted, 257: 1, 258: 8, 259: page.compression, 262: 1, 266: page.fillorder, 277: 1}
     return _by_libtiff(data, tags | {278: 1})
+
+
+def _inflated(data: bytes, wanted: int) -> bytes:
+    """Return so many bytes, or fewer where there are no more; the checksum is verified."""
+    inflater = zlib.decompressobj()
+    found = inflater.decompress(data, wanted)
+    # The checksum stands behind the last byte. Some writers fill the last strip up with more.
+    more = inflater.decompress(inflater.unconsumed_tail, 1)
+    if not more and not inflater.eof:
+        raise ValueError("a strip or tile is cut off")
+    return found
+
+
+def _bits(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Return the values of a strip or tile of one bit each, whose rows begin with a byte."""
+    rows, columns, samples = shape
+    row = -(-columns * samples // 8)
+    data = _decompressed(data, rows * row, page, shape)
+    if len(data) < rows * row or page.predictor != 1:
+        raise ValueError("bytes of a strip or tile are missing, or are differences")
+    packed = np.frombuffer(data, np.uint8, count=rows * row).reshape(rows, row)
+    values = np.unpackbits(packed, axis=1)[:, : columns * samples]
+    return values.reshape(shape).astype(bool)
 
 
 def _tags_of_jpeg(page: Any, shape: tuple[int, int, int]) -> dict[int, int | bytes]:

@@ -1,6 +1,7 @@
 """Pixels as a file stores them, and what the readers of all formats share."""
 
 import logging
+import os
 import struct
 import threading
 import warnings
@@ -9,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from stat import S_ISREG
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -20,6 +22,12 @@ from delineate.errors import ImageError
 
 MAX_PIXELS = 500_000_000
 MAX_VALUES = 4 * MAX_PIXELS
+# Bytes of a file that is read whole: as many as the values of the largest picture have in 16 bits.
+MAX_BYTES = 1 << 32
+# Bytes of pixels that any file may hold, and, where they are more, how many each of its bytes may
+# stand for. A mask of one colour reaches 1032 in deflate and 1364 in LZW: it passes at any size.
+# Above are bitmaps and WebP of one colour, and files that lie; at such sizes, only bombs.
+FREE_BYTES, MAX_GAIN = 1 << 28, 1500
 
 # Images show grey of fewer than 8 bits as 0..255: bits -> factor from stored to shown.
 STEPS = {1: 255, 2: 85, 4: 17}
@@ -112,11 +120,53 @@ def turned_size(height: int, width: int, orientation: int) -> tuple[int, int]:
     return (width, height) if orientation >= 5 else (height, width)
 
 
-def check_size(path: Path, height: int, width: int, channels: int = 1) -> None:
-    """Refuse a picture that would fill the memory, by what its header says.
+def check_file(path: Path, *, what: str = "Image", most: int | None = MAX_BYTES) -> os.stat_result:
+    """Return the status of a file that can be read to its end; links are followed.
+
+    Args:
+        path: The file; it is not opened, since the opening of a pipe waits for its other end.
+        what: What it should hold, for the error.
+        most: How many bytes it may have; None: any number, for what is read in parts.
 
     Raises:
-        ImageError: It has more than ``MAX_PIXELS`` pixels, or ``MAX_VALUES`` values.
+        ImageError: It is a pipe, a device or a folder, or has more bytes.
+        OSError: It cannot be looked at, because it does not exist, say.
+    """
+    found = path.stat()
+    if not S_ISREG(found.st_mode):
+        raise ImageError(f"{what} '{path}' is not a regular file.", hint="Check the path.")
+    if most is not None and found.st_size > most:
+        raise ImageError(
+            f"{what} '{path}' has {found.st_size} bytes; the limit is {most}.",
+            hint="Cut it into tiles; larger ones are only predicted, from TIFF or OME-Zarr.",
+        )
+    return found
+
+
+def bytes_of(file: BinaryIO) -> int:
+    """Return how many bytes an open file has; its place stays."""
+    place = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return end
+
+
+def check_size(
+    path: Path, height: int, width: int, channels: int = 1, *, depth: int = 1, held: int
+) -> None:
+    """Refuse a picture that would fill the memory, by what its header says.
+
+    Args:
+        path: Its path, for errors.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+        channels: Values of a pixel, decoded.
+        depth: Bytes of a value, decoded.
+        held: Bytes of its file.
+
+    Raises:
+        ImageError: It has more than ``MAX_PIXELS`` pixels, or ``MAX_VALUES`` values; or more than
+            ``FREE_BYTES``, and than ``MAX_GAIN`` for each byte of its file.
     """
     if height * width > MAX_PIXELS:
         raise ImageError(
@@ -128,6 +178,13 @@ def check_size(path: Path, height: int, width: int, channels: int = 1) -> None:
             f"Image '{path}' claims {width} x {height} pixels of {channels} channels; the limit is "
             f"{MAX_VALUES} values.",
             hint="Cut it into tiles, or leave channels out.",
+        )
+    decoded = height * width * channels * depth
+    if decoded > max(FREE_BYTES, MAX_GAIN * held):
+        raise ImageError(
+            f"Image '{path}' claims {width} x {height} pixels, {decoded >> 20} MiB, in a file of "
+            f"{held} bytes.",
+            hint="Replace it by a good copy; if it really shows so little, cut it into tiles.",
         )
 
 
@@ -168,6 +225,8 @@ def exif_orientation(read: Callable[[], Image.Exif]) -> int:
 
 def orientation_of(path: Path) -> int:
     """Return the EXIF orientation of a file, 1 to 8; 1 where it has none, or is no picture."""
+    if not path.is_file():  # a pipe would block
+        return 1
     try:
         with quiet():
             picture = Image.open(path)

@@ -1,7 +1,7 @@
 """TIFF files (revision 6.0, BigTIFF): one picture of any number of channels, or a refusal.
 
-tifffile parses them and decodes what needs nothing else installed; ``segments`` decodes LZW; JPEG,
-fax and odd numbers of bits are left to Pillow.
+tifffile parses them and decodes what needs no package and cannot grow; ``segments`` decodes LZW and
+deflate; JPEG, fax and odd numbers of bits are left to Pillow.
 """
 
 import io
@@ -25,6 +25,7 @@ from delineate.decoding.stored import (
     ORIENTATION,
     STEPS,
     Stored,
+    bytes_of,
     check_size,
     quiet,
     several,
@@ -38,10 +39,10 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _COLOURS = {0: "inverted", 1: "grey", 2: "rgb", 3: "palette", 5: "cmyk", 6: "ycbcr"}
 _CHANNELS = {"inverted": 1, "grey": 1, "rgb": 3, "palette": 1, "cmyk": 4, "ycbcr": 3}
-# Compressions (none, deflate, deflate, packbits) that tifffile decodes with nothing else installed,
-# and those (fax, JPEG, and the others for odd bits and colours) that are left to Pillow.
-_BY_TIFFFILE = frozenset({1, 8, 32946, 32773})
-_BY_PILLOW = _BY_TIFFFILE | {2, 3, 4, 5, 6, 7}
+# Compressions (none, packbits) that tifffile decodes with nothing else installed, and those (fax,
+# JPEG, and the others for odd bits and colours) that are left to Pillow.
+_BY_TIFFFILE = frozenset({1, 32773})
+_BY_PILLOW = _BY_TIFFFILE | segments.DEFLATE | {2, 3, 4, 5, 6, 7}
 _ALPHA = (1, 2)  # of the tag ExtraSamples: associated, unassociated
 _SINGLY = "tiffsplit FILE page_"
 
@@ -103,10 +104,12 @@ def _open(file: BinaryIO, path: Path, *, floats: bool) -> _Opened:
         if not tiff.pages:
             raise ValueError("it holds no picture")
         page = tiff.pages[0]
-        check_size(path, page.imagelength, page.imagewidth, page.samplesperpixel)
+        held, depth = bytes_of(file), _depth(page)
+        samples = page.samplesperpixel
+        check_size(path, page.imagelength, page.imagewidth, samples, depth=depth, held=held)
         stacked = math.prod(tiff.series[0].shape) / max(math.prod(page.shape), 1)
         others = [other for other in tiff.pages[1:] if not other.is_reduced]
-        pages = (page, *_more_channels(page, others, path))
+        pages = (page, *_more_channels(page, others, path, held))
         tag = page.tags.get(ORIENTATION)
     if page.imagedepth != 1 or (len(pages) == 1 and (others or stacked > 1)):
         count = max(len(others) + 1, int(stacked), page.imagedepth)
@@ -115,11 +118,17 @@ def _open(file: BinaryIO, path: Path, *, floats: bool) -> _Opened:
     return _Opened(pages, tag.value if tag is not None and tag.value in range(1, 9) else 1)
 
 
-def _more_channels(page: Any, others: list[Any], path: Path) -> list[Any]:
+def _depth(page: Any) -> int:
+    """Return how many bytes a value has, decoded: one for those of fewer bits."""
+    return int(page.dtype.itemsize) if page.dtype is not None else 1
+
+
+def _more_channels(page: Any, others: list[Any], path: Path, held: int) -> list[Any]:
     """Return the other pages where the metadata say that each page is a channel, else none."""
     if not others or _channels_said(page.description) != len(others) + 1:
         return []
-    check_size(path, page.imagelength, page.imagewidth, len(others) + 1)
+    count = len(others) + 1
+    check_size(path, page.imagelength, page.imagewidth, count, depth=_depth(page), held=held)
     more = [other.aspage() for other in others]
     kinds = {
         (one.shape, one.dtype, int(one.photometric), one.samplesperpixel) for one in (page, *more)
@@ -204,10 +213,11 @@ def check_parts(page: Any, file: BinaryIO) -> None:
 
 def _load_page(page: Any, colours: str, file: BinaryIO, path: Path) -> Stored:
     """Return the pixels of a page as they are shown, not yet turned."""
-    simple = page.bitspersample in (1, 8, 16, 32, 64) and colours not in ("cmyk", "ycbcr")
+    bits = page.bitspersample
+    simple = bits in (1, 8, 16, 32, 64) and colours not in ("cmyk", "ycbcr")
     if simple and page.compression in _BY_TIFFFILE and page.predictor != segments.OF_FLOATS:
         planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]
-    elif simple and page.bitspersample > 1 and page.compression in segments.READ:
+    elif simple and page.compression in (segments.DEFLATE if bits == 1 else segments.READ):
         planes = segments.read(page, file)
     else:
         return _load_by_pillow(page, file, path)

@@ -1,6 +1,6 @@
 """From scores to a report with pictures, for readers who know their images but not the jargon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
         sections += review_sections(evaluated.review, trained_on=evaluated.trained_on)
     sections += [_examples(evaluated), _seen(evaluated)]
     if rows:
-        sections.append(_training(rows))
+        sections.append(_training(rows, evaluated.values.get("resumed")))
     sections += _network(evaluated.predictor)
     title = f"{evaluated.values['data']}: {evaluated.split} images"
     findings = _findings(evaluated)
@@ -341,16 +341,32 @@ def _seen(evaluated: Evaluated) -> Section:
     return Section("What the network sees", text, pictures=(picture,))
 
 
-def _training(rows: Sequence[Row]) -> Section:
+def _training(rows: Sequence[Row], resumed: Mapping[str, Any] | None) -> Section:
     seconds = sum(row.get("seconds", 0.0) for row in rows)
     epochs = "One epoch" if len(rows) == 1 else f"{len(rows):,} epochs"
     text = f"{epochs}, {seconds:,.0f} seconds in the training steps."
+    if resumed is not None:
+        text += f" {_resumed(resumed)}"
     caption = (
         "After each epoch, a pass over the training images. If training goes on gaining while "
         "validation does not, the network learns its training images by heart."
     )
     picture = Picture("Curves", caption, draw_curves(rows, title="Training"))
     return Section("Training", text, pictures=(picture,))
+
+
+def _resumed(found: Mapping[str, Any]) -> str:
+    times = "once" if found["times"] == 1 else f"{found['times']} times"
+    if found["exact"]:
+        return (
+            f"It was interrupted and resumed {times}; the weights are those of an uninterrupted "
+            "training, bit for bit."
+        )
+    why = f": {'; '.join(found['why'])}" if found["why"] else ""
+    return (
+        f"It was interrupted and resumed {times}; the weights may differ a little from those of an "
+        f"uninterrupted training{why}."
+    )
 
 
 def _network(predictor: Predictor) -> list[Section]:

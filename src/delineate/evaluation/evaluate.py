@@ -34,7 +34,7 @@ from delineate.page import render
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.report import Report
-from delineate.runs import Run
+from delineate.runs import Run, resumptions_of
 
 
 def evaluate(
@@ -82,6 +82,9 @@ def evaluate(
     if values["engine"]["runtime"] == "keras":
         # An export's scores would be compared with those of another engine.
         values |= _refined(own, folder, chosen.part, tally.images, boundary=boundary)
+    resumed = resumptions_of(own.events())
+    if resumed is not None:
+        values["resumed"] = resumed
     if rival is not None:
         found = compare_with(rival, chosen.part, tally.images, boundary=boundary, progress=progress)
         values["compare"] = found

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from delineate.bundle import Bundle
+from delineate.child import Arrays, run_child, serve
 from delineate.data.dataset import Dataset
 from delineate.errors import DelineateError
 from delineate.evaluation.choose import choose_part
-from delineate.exporting.child import Arrays, run_child, serve
 from delineate.exporting.parity import without_averaging
 from delineate.prediction.exports import exports_of, is_of
 from delineate.prediction.predictor import Predictor

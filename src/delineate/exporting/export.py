@@ -17,9 +17,10 @@ from delineate.exporting.formats import Format
 from delineate.exporting.parity import TOLERANCES, compare, require_near
 from delineate.exporting.precision import in_float32
 from delineate.exporting.writing import write_model
+from delineate.models.opening import open_model
 from delineate.prediction.exports import source_of
 from delineate.prediction.predictor import Predictor
-from delineate.prediction.runtimes.keras import KerasRuntime, load
+from delineate.prediction.runtimes.keras import KerasRuntime
 from delineate.runs import Run
 
 # Images on which exports are compared, and windows by which int8 is calibrated, at the most.
@@ -84,6 +85,7 @@ def export(
                 format=format,
                 precision=precision,
                 samples=windows,
+                ours=source.ours,
             )
         tell(f"comparing it on {len(images)} images")
         card = source.card.model_copy(
@@ -152,7 +154,8 @@ def _usual_place(folder: Path, name: str, precision: str) -> Path:
 
 
 def _in_float32(source: Bundle, member: Member) -> KerasRuntime:
-    return KerasRuntime(in_float32(load(source.folder / member.file)))
+    model = open_model(source.folder / member.file, ours=source.ours)
+    return KerasRuntime(in_float32(model))
 
 
 def _images(

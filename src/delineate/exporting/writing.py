@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from delineate.catalog import find
+from delineate.child import Arrays, run_child, serve
 from delineate.errors import BundleError, DelineateError, MissingExtraError
-from delineate.exporting.child import Arrays, run_child, serve
 
 _WRITER = "tensorflow"
 
@@ -23,6 +23,7 @@ def write_model(
     format: str,  # noqa: A002 - the word of the command line
     precision: str,
     samples: Sequence[np.ndarray] = (),
+    ours: bool = False,
 ) -> None:
     """Write a Keras model in a format.
 
@@ -35,6 +36,7 @@ def write_model(
         format: A name in the table of formats.
         precision: One of the format's.
         samples: Inputs to calibrate int8 with, each float32 (1, height, width, channels).
+        ours: Whether delineate has written the ``.keras`` file on this machine.
 
     Raises:
         BundleError: Keras cannot open the model.
@@ -49,24 +51,31 @@ def write_model(
     import keras
 
     if keras.backend.backend() == _WRITER:
-        _write(source, target, format, precision, samples)
+        _write(source, target, format, precision, samples, ours=ours)
         return
     said = {"source": str(source), "target": str(target), "name": format, "precision": precision}
-    run_child("delineate.exporting.writing", said, samples, backend=_WRITER)
+    run_child("delineate.exporting.writing", said | {"ours": ours}, samples, backend=_WRITER)
 
 
 def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
     places = Path(said["source"]), Path(said["target"])
-    _write(*places, said["name"], said["precision"], list(arrays.values()))
+    samples = list(arrays.values())
+    _write(*places, said["name"], said["precision"], samples, ours=said["ours"])
 
 
 def _write(
-    source: Path, target: Path, name: str, precision: str, samples: Sequence[np.ndarray]
+    source: Path,
+    target: Path,
+    name: str,
+    precision: str,
+    samples: Sequence[np.ndarray],
+    *,
+    ours: bool,
 ) -> None:
     from delineate.exporting.precision import in_float32
-    from delineate.prediction.runtimes.keras import load
+    from delineate.models.opening import open_model
 
-    model = in_float32(load(source))
+    model = in_float32(open_model(source, ours=ours))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Converters show their progress where a program expects JSON.

@@ -53,6 +53,37 @@ def count_values(model: keras.Model, *, size: int = 256) -> int:
     return sum(map(_values_of, trace(model, size).calls))
 
 
+def largest_tensor(model: keras.Model, *, size: int = 256) -> int:
+    """Return how many numbers the largest tensor has that a model makes of one image.
+
+    The weights of attention count too: one for each pair of places, in each head.
+
+    Args:
+        model: A functional or sequential model of one image.
+        size: The side of the image, in pixels, where the model leaves it open.
+
+    Raises:
+        UsageError: The model has no graph of layers, or not one image as input.
+
+    Example:
+        >>> image = keras.Input((None, None, 3))
+        >>> model = keras.Model(image, keras.layers.UpSampling2D(2)(image))
+        >>> largest_tensor(model, size=10)
+        1200
+    """
+    return max(map(_largest_of, trace(model, size).calls), default=0)
+
+
+def _largest_of(call: Call) -> int:
+    if isinstance(call.layer, keras.Model):
+        return max(map(_largest_of, follow(call.layer, call.inputs)[0]), default=0)
+    sizes = [int(math.prod(output.shape)) for output in call.outputs]
+    if isinstance(call.layer, layers.MultiHeadAttention):
+        query, value = _places(call.inputs[0]), _places(call.inputs[1])
+        sizes.append(int(call.layer.num_heads * query * value))
+    return max(sizes, default=0)
+
+
 def _values_of(call: Call) -> int:
     if isinstance(call.layer, keras.Model):
         return sum(map(_values_of, follow(call.layer, call.inputs)[0]))

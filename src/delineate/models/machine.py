@@ -14,6 +14,15 @@ import keras
 from delineate.recipe import Runtime
 
 PACKAGES = ("delineate", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
+# What a backend's error holds where the memory is full: that of TensorFlow and JAX, of PyTorch on a
+# GPU, and on a CPU.
+FULL = (
+    "resource_exhausted",
+    "resourceexhausted",
+    "out of memory",
+    "allocate memory",
+    "enough memory",
+)
 # Where Linux says in which control groups a process is, and what these may use.
 GROUPS_OF_PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
@@ -50,6 +59,12 @@ def compilations(runtime: Runtime) -> tuple[tuple[bool, ...], str]:
     if backend == "torch" and device() == "cpu":
         return (False,), "PyTorch takes minutes for it on a processor"
     return (False, True), ""
+
+
+def is_memory_full(error: BaseException) -> bool:
+    """Return whether an error is a backend's own way to say that the memory is full."""
+    text = f"{type(error).__name__}: {error}".lower()
+    return isinstance(error, MemoryError) or any(words in text for words in FULL)
 
 
 def machine() -> dict[str, Any]:

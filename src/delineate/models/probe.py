@@ -20,20 +20,11 @@ from delineate.models.build import build_network, without_weights
 from delineate.models.enlarging import enlarge_at_once
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
-from delineate.models.machine import machine
+from delineate.models.machine import is_memory_full, machine
 from delineate.recipe import Model
 
 Tensor = Any
 
-# What a backend's error holds where the memory is full: that of TensorFlow and JAX, of PyTorch on a
-# GPU, and on a CPU.
-FULL = (
-    "resource_exhausted",
-    "resourceexhausted",
-    "out of memory",
-    "allocate memory",
-    "enough memory",
-)
 # How often each has its turn, and how many steps of it are timed.
 ROUNDS, TIMED = 3, 3
 # To be raised when what is measured changes.
@@ -119,17 +110,11 @@ def _measured(trials: Sequence[Trial]) -> list[Pace]:
     try:
         return _measure(trials)
     except Exception as error:
-        if not _is_full(error):
+        if not is_memory_full(error):
             raise
     # Out here, where nothing of the attempt is held any more by the error's traceback.
     gc.collect()
     raise MemoryError(f"{trials[0].batch_size} windows of {trials[0].size} do not fit")
-
-
-def _is_full(error: Exception) -> bool:
-    """Return whether an error is a backend's own way to say that the memory is full."""
-    text = f"{type(error).__name__}: {error}".lower()
-    return isinstance(error, MemoryError) or any(words in text for words in FULL)
 
 
 def _measure(trials: Sequence[Trial]) -> list[Pace]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from delineate.catalog import find
 from delineate.data.checking.check import heed_faults
-from delineate.data.checking.inspection import Inspection, inspect
+from delineate.data.checking.inspection import Inspection, heeded, inspect
 from delineate.data.dataset import Dataset
 from delineate.data.splitting.partition import partition, partition_folds
 from delineate.planning.choice import Choice, reasons_of, values_of
@@ -88,7 +88,7 @@ def plan(
     said = {key: attrgetter(key)(asked) for key in given}
     _refuse_unknown(asked)
     inspection = inspect(dataset, progress)
-    heed_faults(inspection, asked.data.check)
+    heed_faults(heeded(inspection, asked.data), asked.data.check)
     found = fingerprint_of(_without_test(inspection, asked))
     choices |= {**data_choices(found, said), **model_choices(found, said)}
     told = {key: Choice(value, "as you said") for key, value in said.items()}

@@ -1,5 +1,6 @@
 """Which of a run's exports predicts: the fastest one whose engine runs here."""
 
+import logging
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,8 @@ from delineate.bundle import Bundle, Card
 from delineate.catalog import RUNTIMES
 from delineate.errors import BundleError
 from delineate.runs import Run
+
+_log = logging.getLogger(__name__)
 
 # What each runtime imports.
 _MODULES = {
@@ -32,9 +35,10 @@ def ranked(folder: str | Path, *, runtime: str | None = None) -> list[Bundle]:
         runtime: Only an export of this engine will do, where there is one; "keras": none.
 
     Returns:
-        Of a run the exports that are of the present best weights, whose engine is installed, and
-        that were faster than Keras where they were made, the fastest first; then the run's best
-        bundle. SavedModels, which are programs, only where they are asked for. A bundle itself.
+        Of a run the exports that are of the present best weights, were made on this machine, whose
+        engine is installed, and that were faster than Keras, the fastest first; then the run's best
+        bundle. SavedModels, which are programs, and exports that were made elsewhere, only where
+        they are asked for. A bundle itself.
 
     Raises:
         BundleError: There is no bundle, or none of that engine.
@@ -48,7 +52,10 @@ def ranked(folder: str | Path, *, runtime: str | None = None) -> list[Bundle]:
     usable.sort(key=_share)
     if runtime is None:
         worth = [each for each in usable if _share(each) < 1 and _engine_of(each) != "savedmodel"]
-        return [*worth, best]
+        ours = [each for each in worth if each.ours]
+        if len(ours) < len(worth):
+            _log.info("exports in %s were made elsewhere: name one with --runtime", folder)
+        return [*ours, best]
     usable = [each for each in usable if _engine_of(each) == runtime]
     if not usable:
         _require_runtime(best, runtime)

@@ -1,5 +1,6 @@
 """Predictions of many files."""
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -24,6 +25,19 @@ from delineate.prediction.video.predicting import Watching, predict_video
 from delineate.runs import Run
 
 Progress = Callable[[int, int], None]
+
+# What keeps all further predictions from being written: no space, no permission, no such folder.
+_ENDS = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EEXIST,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
 
 
 @dataclass
@@ -100,6 +114,7 @@ def predict_files(
             run lengths one of the other files.
         DataError: Two images of one name would be in one table of run lengths.
         BundleError: There is no bundle.
+        OSError: Nothing more can be written: the disk is full, or may not be written to.
     """
     wanted, to = wanted or Wanted(), Path(to)
     watching = replace(watching or Watching(), overlay=wanted.overlay)
@@ -157,9 +172,21 @@ def _predict_all(
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))
+        except OSError as error:
+            if error.errno in _ENDS:
+                raise
+            done.failures.append(_not_done(path, error))
         if progress:
             progress(number, len(files))
     return done
+
+
+def _not_done(path: Path, error: OSError) -> DataError:
+    """Return the error about an image that is not read, or whose predictions are not written."""
+    hint = "Check the disk that it lies on, and the one that is written to."
+    if error.errno == errno.ENAMETOOLONG:
+        hint = "Give it a shorter name: those of its mask and pictures are longer."
+    return DataError(f"{path} is not predicted: {error.strerror or error}.", hint=hint)
 
 
 def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None) -> dict[str, Any]:

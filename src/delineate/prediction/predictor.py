@@ -21,6 +21,7 @@ from delineate.prediction.cleaning import clean, drop_small
 from delineate.prediction.exports import ranked
 from delineate.prediction.prepare import Preparation, Runtime, to_mask, two_classes
 from delineate.prediction.separation import Separation, connected_parts, separate
+from delineate.prediction.strangers import open_stranger
 from delineate.prediction.tiling import Tiling
 from delineate.recipe import Post
 
@@ -68,13 +69,15 @@ class Predictor:
     def open(cls, path: Any, *, runtime: str | None = None) -> "Predictor":
         """Return the predictor of a bundle, or of a run's best one.
 
+        A model that was made elsewhere is looked at before it is opened.
+
         Args:
             path: The folder of a bundle or of a run, or an opened Run or Bundle. Of a run it is the
-                fastest export whose engine runs here, where there are some.
+                fastest export made here whose engine runs here, where there are some.
             runtime: A name in the table of runtimes; unset: the one that the card names.
 
         Raises:
-            BundleError: There is no bundle, or it is damaged.
+            BundleError: There is no bundle, or it is damaged, or refused.
             BackendError: No Keras backend is installed.
         """
         folder: Path = getattr(path, "folder", path)
@@ -91,13 +94,7 @@ class Predictor:
             from delineate.backend import choose_backend
 
             choose_backend()
-        return cls(
-            bundle.card,
-            [
-                _engine(runtime, member).open(bundle.folder / member.file)
-                for member in bundle.card.members
-            ],
-        )
+        return cls(bundle.card, [_opened(bundle, each, runtime) for each in bundle.card.members])
 
     @property
     def engine(self) -> dict[str, str]:
@@ -253,6 +250,19 @@ def separation_of(post: Post, objects: Sequence[str]) -> Separation:
     said = "both" if len(objects) == 2 else (*objects, "connected")[0]
     by: Any = post.objects_by or said
     return Separation(by, post.seed, post.smoothing, post.smallest_seed)
+
+
+def _opened(bundle: Bundle, member: Member, chosen: str | None) -> Runtime:
+    engine, path = _engine(chosen, member), bundle.folder / member.file
+    runtime: Runtime
+    if not bundle.ours and (chosen or member.runtime) in RUNTIMES:
+        runtime = open_stranger(bundle, member, engine, chosen=chosen)
+    elif member.runtime == "keras" and chosen in (None, "keras"):
+        runtime = engine.open(path, ours=True)
+    else:
+        # Another engine of our own files, or one of the caller's, who knows what it opens.
+        runtime = engine.open(path)
+    return runtime
 
 
 def _engine(chosen: str | None, member: Member) -> Any:

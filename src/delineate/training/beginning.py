@@ -1,14 +1,20 @@
 """How a training begins: with which recipe, in which folder, on which images."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from delineate.data.checking.check import heed_faults
-from delineate.data.checking.inspection import inspect
+from delineate.data.checking.check import TOLD, heed_faults
+from delineate.data.checking.inspection import heeded, inspect
 from delineate.data.dataset import Dataset
-from delineate.data.splitting.partition import describe_splits, partition, partition_as
-from delineate.errors import RunError
+from delineate.data.splitting.partition import (
+    describe_splits,
+    partition,
+    partition_as,
+    stored_names,
+)
+from delineate.errors import DataError, RunError
 from delineate.files import write_whole
 from delineate.models.machine import environment
 from delineate.models.weights import weights_path
@@ -17,6 +23,8 @@ from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run, next_folder
 from delineate.training.refusing import refuse_lost_weights, refuse_settings
+
+_log = logging.getLogger(__name__)
 
 Reading = Callable[[int, int], None]
 
@@ -41,7 +49,8 @@ def settled(
         return _with_whole_path(recipe.recipe), recipe.reasons
     refuse_settings(recipe)
     if recipe.data.check != "none":
-        heed_faults(inspect(dataset, progress, recipe=recipe), recipe.data.check)
+        found = inspect(dataset, progress, recipe=recipe)
+        heed_faults(heeded(found, recipe.data), recipe.data.check)
     return _with_whole_path(recipe), {}
 
 
@@ -67,6 +76,42 @@ def fresh(dataset: Dataset, to: str | Path | None) -> Run:
     return run
 
 
+def without_unreadable(
+    dataset: Dataset, run: Run, progress: Reading | None, *, resume: bool
+) -> Dataset:
+    """Return the data set without the images that cannot be read, which are named.
+
+    Args:
+        dataset: The images and masks.
+        run: The run.
+        progress: Called with (done, all) while the data is read.
+        resume: Whether it exists, and says which images it was begun with.
+
+    Raises:
+        RunError: What it says is damaged.
+        DataError: No image can be read.
+    """
+    if resume and run.dataset.exists():
+        names = stored_names(run.read_json(run.dataset))
+    else:
+        found = inspect(dataset, progress)
+        for record, error in found.failures[:TOLD]:
+            _log.warning("%s is left out: %s", record.name, error.message)
+        if len(found.failures) > TOLD:
+            _log.warning("and %d more are left out", len(found.failures) - TOLD)
+        names = {record.name for record in found.readable.records}
+    kept = [index for index, record in enumerate(dataset.records) if record.name in names]
+    if not kept and resume:
+        # Other data, which is refused with what it was to be.
+        return dataset
+    if not kept:
+        raise DataError(
+            f"None of the images of {dataset.name} can be read.",
+            hint="Run 'delineate check' on the folder.",
+        )
+    return dataset if len(kept) == len(dataset) else dataset.subset(kept)
+
+
 def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Dataset:
     """Return the data set with its splits; nothing is written yet.
 
@@ -74,7 +119,7 @@ def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Datase
         dataset: The images and masks.
         recipe: All settings.
         run: The run.
-        resume: Whether it exists, and says which image is in which split.
+        resume: Whether it exists, and says which image is in which split, unless it ended before.
 
     Raises:
         DataError: The images cannot be split.
@@ -82,14 +127,18 @@ def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Datase
     """
     if resume:
         refuse_lost_weights(run, recipe)
-        return partition_as(dataset, run.read_json(run.dataset))
+        if run.dataset.exists():
+            return partition_as(dataset, run.read_json(run.dataset))
     return partition(dataset, recipe.data, seed=recipe.runtime.seed)
 
 
 def describe(
     run: Run, dataset: Dataset, recipe: Recipe, reasons: Mapping[str, str] | None = None
 ) -> None:
-    """Write what a run is before anything is trained: environment, splits and recipe.
+    """Write what a run is before anything is trained: recipe, environment and splits.
+
+    The recipe first, since with it the rest can be made again. A recipe and splits that are there
+    already stay.
 
     Args:
         run: The run, whose folder exists.
@@ -97,9 +146,11 @@ def describe(
         recipe: All settings.
         reasons: Those of a plan, by "section.key".
     """
+    if not run.recipe.is_file():
+        write_whole(run.recipe, write_recipe(recipe, reasons=reasons))
     write_whole(run.environment, json.dumps(environment(), indent=2) + "\n")
-    write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
-    write_whole(run.recipe, write_recipe(recipe, reasons=reasons))
+    if not run.dataset.is_file():
+        write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
 
 
 def _with_whole_path(recipe: Recipe) -> Recipe:

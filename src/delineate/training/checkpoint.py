@@ -1,7 +1,9 @@
 """The resume point: all that a training needs to go on exactly where it stood."""
 
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,12 @@ from delineate.errors import RunError
 from delineate.files import whole_file
 
 FORMAT = 1
-KEPT = 2
+KEPT = 3
+# What reading a damaged file may raise, beside errors of the disk.
+DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
+    *(struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,14 @@ def restore(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarray]) -
 
 
 def save(folder: Path, point: ResumePoint) -> None:
-    """Write a resume point; older ones go once it is proven, except the one before it.
+    """Write a resume point; older ones go once it is proven, except the two before it.
 
     Raises:
         OSError: It cannot be written; those that stood there before are untouched.
+        RunError: Its numbers are not finite; likewise.
     """
-    path = folder / f"epoch{point.epoch:06d}-step{point.step:08d}.npz"
+    _refuse_infinite(point)
+    path = _path(folder, point.epoch, point.step)
     head = {key: value for key, value in point.__dict__.items() if key != "arrays"}
     text = json.dumps({"format": FORMAT, **head})
     arrays = {f"array{number:05d}": array for number, array in enumerate(point.arrays)}
@@ -98,7 +107,7 @@ def load(folder: Path, *, at: tuple[int, int] | None = None) -> ResumePoint:
     for path in reversed(paths):
         try:
             point = _read(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except DAMAGE:
             continue
         if at is None or (point.epoch, point.step) == at:
             return point
@@ -109,8 +118,57 @@ def load(folder: Path, *, at: tuple[int, int] | None = None) -> ResumePoint:
     )
 
 
+def exists(folder: Path) -> bool:
+    """Return whether there is any resume point, whole or damaged."""
+    return bool(_points(folder))
+
+
+def forget_after(folder: Path, *, epoch: int, step: int) -> int:
+    """Delete the resume points of later moments, which a training that goes on makes anew.
+
+    They are damaged, or those of a refiner whose network has none of that moment. Left where they
+    are, they would be taken for the newest ones.
+
+    Args:
+        folder: Where the resume points are.
+        epoch: That of the moment with which the training goes on.
+        step: Likewise.
+
+    Returns:
+        How many there were.
+    """
+    newest = _path(folder, epoch, step)
+    later = [path for path in _points(folder) if path.name > newest.name]
+    for path in later:
+        path.unlink(missing_ok=True)
+    return len(later)
+
+
+def _path(folder: Path, epoch: int, step: int) -> Path:
+    return folder / f"epoch{epoch:06d}-step{step:08d}.npz"
+
+
 def _points(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch*.npz"))
+
+
+def _refuse_infinite(point: ResumePoint) -> None:
+    """Refuse to keep what no training can go on from."""
+    if not all(is_finite(array) for array in point.arrays):
+        raise RunError(
+            f"The numbers of the network are not finite before epoch {point.epoch + 1}, step "
+            f"{point.step + 1}; they are not saved.",
+            hint="Lower training.learning_rate in the run's recipe.toml, and go on with --resume "
+            "from what was saved before.",
+        )
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Return whether an array holds neither infinities nor NaN; integers never do."""
+    if not np.issubdtype(array.dtype, np.inexact):
+        return True
+    # A sum of finite numbers is mostly finite, and a sum costs less than a look at each.
+    return bool(np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all())
 
 
 def _read(path: Path) -> ResumePoint:

@@ -119,7 +119,8 @@ def join(runs: Sequence[Run], run: Run, found: Tuning | None) -> Bundle:
     }
     if found is not None:
         changes["post"] = found.post
-    return Bundle.save(run.best, bundles[0].card.model_copy(update=changes), write)
+    ours = all(bundle.ours for bundle in bundles)
+    return Bundle.save(run.best, bundles[0].card.model_copy(update=changes), write, ours=ours)
 
 
 def _folds_of(dataset: Dataset, recipe: Recipe) -> list[Dataset]:

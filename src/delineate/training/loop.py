@@ -1,19 +1,24 @@
 """The loop: epochs, their steps, and what follows each of them."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
 import numpy as np
 
-from delineate.errors import RunError
+from delineate.errors import OutOfMemoryError
 from delineate.interrupt import StopRequest
+from delineate.models.machine import is_memory_full
 from delineate.training.afterwards import seconds_afterwards
+from delineate.training.broken import refuse_infinite, refuse_infinite_weights
 from delineate.training.feeding import feed
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.watching import Pace, Progress, Watch
+
+
+class _Leaving(Exception):  # noqa: N818
+    """There is no time to score an epoch; a resumption begins with that."""
 
 
 def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
@@ -26,12 +31,13 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
 
     Raises:
         KeyboardInterrupt: A stop was asked for; everything is saved.
-        RunError: A loss is not finite.
+        RunError: A loss or a weight is not finite, a step does not fit into the memory, or the run
+            folder has gone.
     """
     leader = sessions[0]
     if stop.asked and not leader.finished:
         # Asked for in the last steps of the stage before, which is saved.
-        raise KeyboardInterrupt
+        stop.heed()
     for session in sessions:
         session.callbacks.on_train_begin()
     if leader.budget and leader.budget.reserve is None and not leader.finished:
@@ -53,7 +59,8 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
 
 def _run_all(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
     leader = sessions[0]
-    while leader.done < leader.all_steps and not leader.finished:
+    # In mid-epoch there may be no step left, but the end of the epoch.
+    while not leader.finished and (leader.done < leader.all_steps or leader.step):
         if leader.budget and leader.budget.begin_epoch(leader.done):
             leader.journal.note("budget", steps=leader.all_steps)
         _run_epoch(sessions, stop, watch)
@@ -63,7 +70,7 @@ def _run_all(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None
             session.next_epoch()
         _save(sessions)
         if stop.asked and not finished:
-            _interrupt(sessions)
+            _interrupt(sessions, stop)
 
 
 def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
@@ -72,20 +79,28 @@ def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         session.callbacks.on_epoch_begin(session.epoch)
     pace = Pace()
     _run_steps(sessions, pace, stop, watch)
+    leader.require_folder()
+    for session in sessions:
+        refuse_infinite_weights(session)
     speed = {
         "seconds": round(pace.seconds, 3),
         "images_per_second": round(pace.images_per_second, 2),
     }
-    with leader.stepper.shown():
-        for session in sessions:
-            logs = session.tally.scores() | _validate(session) | speed
-            logs["learning_rate"] = float(session.learning_rate())
-            if watch:
-                watch(_progress(session, pace, logs, epoch_done=True))
-            session.callbacks.on_epoch_end(session.epoch, logs)
-            if leader.stepper.model.stop_training and not _is_validated(session):
-                # Nobody has looked at this epoch, and there will be no other.
-                session.keep_best(_scores_of_validation(session))
+    try:
+        with leader.stepper.shown():
+            # All are scored before any of it counts, so that scoring may be left.
+            found = [session.tally.scores() | _validate(session, stop) for session in sessions]
+            for session, scores in zip(sessions, found, strict=True):
+                logs = {**scores, **speed, "learning_rate": float(session.learning_rate())}
+                if watch:
+                    watch(_progress(session, pace, logs, epoch_done=True))
+                session.callbacks.on_epoch_end(session.epoch, logs)
+                if leader.stepper.model.stop_training and not _is_validated(session):
+                    # Nobody has looked at this epoch, and there will be no other.
+                    session.keep_best(_scores_of_validation(session))
+    except _Leaving:
+        # With the weights that are stepped, not those that are shown.
+        _interrupt(sessions, stop)
 
 
 def _run_steps(
@@ -93,6 +108,8 @@ def _run_steps(
 ) -> None:
     """Make the steps of an epoch that are not done yet, as far as there is time for them."""
     leader, recipe = sessions[0], sessions[0].recipe
+    if leader.done >= leader.all_steps:
+        return
     batches = leader.batches
     todo = range(leader.step, batches.steps)
     for images, masks in feed(batches, leader.epoch, todo, recipe.runtime.workers):
@@ -106,8 +123,8 @@ def _run_steps(
         if leader.done >= leader.all_steps:
             break
         if stop.asked and leader.step < batches.steps:
-            _interrupt(sessions)
-        if recipe.callbacks.save_steps and leader.step % recipe.callbacks.save_steps == 0:
+            _interrupt(sessions, stop)
+        if leader.step < batches.steps and leader.is_due():
             _save(sessions)
 
 
@@ -115,17 +132,22 @@ def _step(session: Session, images: np.ndarray, masks: np.ndarray) -> None:
     stepper = session.stepper
     stepper.set_learning_rate(session.learning_rate())
     session.callbacks.on_train_batch_begin(session.step)
-    # The step: Keras's compiled train function moves all weights by one batch.
-    losses = stepper.step(images, masks)
-    _refuse_infinite(losses, session)
+    try:
+        # The step: Keras's compiled train function moves all weights by one batch.
+        losses = stepper.step(images, masks)
+    except Exception as error:
+        if not is_memory_full(error):
+            raise
+        raise _too_large(images) from error
+    refuse_infinite(losses, session)
     session.tally.add(losses, len(images), stepper.scores.table())
     session.callbacks.on_train_batch_end(session.step, losses)
     session.step += 1
 
 
-def _validate(session: Session) -> dict[str, float]:
+def _validate(session: Session, stop: StopRequest) -> dict[str, float]:
     """Return the scores of the validation images; none between two validations."""
-    return _scores_of_validation(session) if _is_validated(session) else {}
+    return _scores_of_validation(session, stop) if _is_validated(session) else {}
 
 
 def _is_validated(session: Session) -> bool:
@@ -133,12 +155,14 @@ def _is_validated(session: Session) -> bool:
     return done % session.recipe.training.validate_every == 0 or done == session.epochs
 
 
-def _scores_of_validation(session: Session) -> dict[str, float]:
+def _scores_of_validation(session: Session, stop: StopRequest | None = None) -> dict[str, float]:
     batches, stepper = session.parts.validation, session.stepper
     if batches is None:
         return {}
     tally = Tally(stepper.scores.classes, stepper.scores.summarise)
     for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
+        if stop and stop.urgent:
+            raise _Leaving
         losses = stepper.test(images, masks)
         tally.add(losses, len(images), stepper.scores.table())
     return tally.scores("val_")
@@ -150,20 +174,21 @@ def _save(sessions: Sequence[Session]) -> None:
         session.save()
 
 
-def _interrupt(sessions: Sequence[Session]) -> NoReturn:
+def _interrupt(sessions: Sequence[Session], stop: StopRequest) -> NoReturn:
     for session in reversed(sessions):
         session.interrupt()
-    raise KeyboardInterrupt
+    stop.heed()
 
 
-def _refuse_infinite(losses: Mapping[str, float], session: Session) -> None:
-    for name, loss in losses.items():
-        if not math.isfinite(loss):
-            section = session.stepper.stage or "training"
-            raise RunError(
-                f"The {name} is {loss} in epoch {session.epoch + 1}, step {session.step + 1}.",
-                hint=f"Lower {section}.learning_rate; the last saved epoch is untouched.",
-            )
+def _too_large(images: np.ndarray) -> OutOfMemoryError:
+    count, height, width = images.shape[:3]
+    windows = "1 window" if count == 1 else f"{count} windows"
+    hint = "Choose a smaller data.size, or a smaller network."
+    if count > 1:
+        hint = f"Train with --set training.batch_size={count // 2}."
+    return OutOfMemoryError(
+        f"A step of {windows} of {height}×{width} does not fit into the memory.", hint=hint
+    )
 
 
 def _progress(

@@ -208,7 +208,11 @@ def _training_batches(dataset: Dataset, recipe: Recipe, channels: int) -> Batche
         targets=object_targets_of(recipe.model),
     )
     return Batches(
-        windows, batch_size=recipe.training.batch_size, seed=recipe.runtime.seed, shuffle=True
+        windows,
+        batch_size=recipe.training.batch_size,
+        seed=recipe.runtime.seed,
+        shuffle=True,
+        skip=recipe.data.unreadable == "skip",
     )
 
 

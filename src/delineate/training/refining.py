@@ -59,7 +59,7 @@ def refiner_session(session: Session) -> Session | None:
     )
     run = session.run.refiner
     called = chosen_callbacks(run, refined, own, ())
-    return Session(run, refined, own, called, stepper, background=session.background)
+    return Session(run, refined, own, called, stepper, beside=session)
 
 
 def begin_after(session: Session, refiner: Session) -> None:

@@ -34,6 +34,7 @@ class Session:
         step: The next step of this epoch, from 0.
         finished: Whether all epochs are done, or the training has been stopped for good.
         background: Where its resume points are written.
+        owner: The run whose folder all of it lies in.
 
     Args:
         run: The run.
@@ -42,7 +43,8 @@ class Session:
         callbacks: In the order in which they act.
         stepper: What moves the weights.
         budget: Decides how many steps there are; None: those of the recipe's epochs.
-        background: That of another training, whose resume points come in one order with these.
+        beside: The training of the network that this one refines: its folder lies in the other's,
+            and the resume points of both come in one order.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class Session:
         stepper: Stepper,
         *,
         budget: Budget | None = None,
-        background: Background | None = None,
+        beside: "Session | None" = None,
     ) -> None:
-        self.background = background or Background()
+        self.background = beside.background if beside else Background()
+        self.owner = beside.run if beside else run
         self.run, self.parts, self.recipe = run, parts, recipe
         self.stepper, self.batches, self.budget = stepper, parts.batches, budget
         self.epoch, self.step, self.finished = 0, 0, False
@@ -75,7 +78,7 @@ class Session:
             (item for item in self._list if isinstance(item, ReduceOnPlateau)), None
         )
         self._seconds = 0.0
-        self._begun = time.monotonic()
+        self._begun = self._saved = time.monotonic()
 
     @property
     def done(self) -> int:
@@ -114,8 +117,22 @@ class Session:
             self.stepper.begin_epoch(self.epoch)
         self.tally = self._new_tally()
 
+    def is_due(self) -> bool:
+        """Return whether a resume point is to be written after this step, in mid-epoch."""
+        settings = self.recipe.callbacks
+        by_steps = settings.save_steps and self.step % settings.save_steps == 0
+        minutes = (time.monotonic() - self._saved) / 60
+        return bool(by_steps or (settings.save_minutes and minutes >= settings.save_minutes))
+
     def save(self) -> None:
-        """Write the resume point of now, while the training goes on."""
+        """Write the resume point of now, while the training goes on.
+
+        Raises:
+            RunError: The run folder has gone, or what was to be saved before was not finite.
+            OSError: What was to be saved before could not be written.
+        """
+        self.require_folder()
+        self._saved = time.monotonic()
         seconds = self._seconds + time.monotonic() - self._begun
         states = {name: item.get_state() for name, item in self._stateful().items()}
         states[TALLY] = self.tally.get_state()
@@ -131,13 +148,19 @@ class Session:
         )
         self.background.do(partial(checkpoint.save, self.run.last, point))
 
-    def restore(self, *, at: tuple[int, int] | None = None) -> None:
+    def restore(self, *, at: tuple[int, int] | None = None, inexact: Sequence[str] = ()) -> None:
         """Go to the newest resume point, or to the one of an epoch and step.
+
+        Args:
+            at: That epoch and step, from 0.
+            inexact: Why the weights may become others than those of the uninterrupted training;
+                none: they will be the same, bit for bit.
 
         Raises:
             RunError: There is none, or it belongs to another network or to other callbacks.
         """
         point = checkpoint.load(self.run.last, at=at)
+        later = checkpoint.forget_after(self.run.last, epoch=point.epoch, step=point.step)
         # A training that has ended never began the epoch that would come next.
         self.stepper.begin_epoch(point.epoch - point.finished)
         checkpoint.restore(self.stepper.variables, point.arrays)
@@ -159,7 +182,23 @@ class Session:
             self.journal.events = written
         self._seconds = point.seconds
         recover(self.run.best)
-        self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1)
+        told: dict[str, Any] = {"exact": not inexact, "why": list(inexact)}
+        if at is None and later:
+            told["damaged"] = later
+        self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1, **told)
+
+    def require_folder(self) -> None:
+        """Refuse to go on where the run folder was taken away: it would be made anew, in part.
+
+        Raises:
+            RunError: It is not there any more.
+        """
+        if not self.owner.recipe.is_file():
+            raise RunError(
+                f"The run folder {self.owner.folder} was moved or deleted while it was trained "
+                "into.",
+                hint="Put it back, or name the place it has now as --to, and go on with --resume.",
+            )
 
     def interrupt(self) -> None:
         """Save everything, and end."""

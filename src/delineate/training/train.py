@@ -1,37 +1,59 @@
 """The training, from top to bottom."""
 
-import errno
+import gc
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import keras
 
 from delineate.data.dataset import Dataset
-from delineate.errors import RunError
+from delineate.errors import OutOfMemoryError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tune import tune
 from delineate.files import write_whole
+from delineate.hold import Hold
 from delineate.interrupt import StopRequest
 from delineate.models.machine import set_up
 from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
 from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training import checkpoint
 from delineate.training.afterwards import seconds_of_report
-from delineate.training.beginning import Reading, describe, existing, fresh, settled, split
+from delineate.training.beginning import (
+    Reading,
+    describe,
+    existing,
+    fresh,
+    settled,
+    split,
+    without_unreadable,
+)
 from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
+from delineate.training.faults import disk_told, held, smaller
 from delineate.training.first_batch import draw_first_batch
 from delineate.training.folds import train_folds, whole_run
 from delineate.training.loop import run_epochs
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session
+from delineate.training.resuming import inexact
 from delineate.training.session import Session
 from delineate.training.thawing import plain_stepper
 from delineate.training.watching import Watch
+
+
+@dataclass(frozen=True)
+class _Onlookers:
+    """Who is called while a training runs: the arguments of :func:`train` of these names."""
+
+    callbacks: Sequence[keras.callbacks.Callback]
+    watch: Watch | None
+    download: Reading | None
 
 
 def train(
@@ -74,30 +96,55 @@ def train(
     reasons: Mapping[str, str] = {}
     if resume:
         run = existing(to)
-        chosen = Recipe.load(run.recipe)
+        # For a moment only, to refuse what another training has before minutes are spent.
+        with disk_told(run), Hold(run.folder):
+            chosen = Recipe.load(run.recipe)
     else:
         run = fresh(dataset, to)
         chosen, reasons = settled(dataset, recipe, progress)
+    if chosen.data.unreadable == "skip":
+        dataset = without_unreadable(dataset, run, progress, resume=resume)
     if chosen.training.folds > 1:
         one = partial(train, callbacks=callbacks, watch=watch, download=download)
-        if not resume:
-            describe(Run.create(run.folder), whole_run(dataset, chosen), chosen, reasons)
-        return train_folds(dataset, chosen, run, one, begun=begun)
-    dataset = split(dataset, chosen, run, resume=resume)
-    have_weights(chosen.model, download)
-    set_up(chosen.runtime)
-    parts = assemble(dataset, chosen)
-    session, refiner = _sessions(run, parts, chosen, callbacks, begun)
-    with _full_disk_told(run):
-        if resume:
+        with disk_told(run), held(run, resume=resume):
+            if not run.dataset.is_file():
+                describe(run, whole_run(dataset, chosen), chosen, reasons)
+            return train_folds(dataset, chosen, run, one, begun=begun)
+    with_whom = _Onlookers(callbacks, watch, download)
+    while True:
+        try:
+            return _train_one(dataset, chosen, run, reasons, with_whom, resume=resume, begun=begun)
+        except OutOfMemoryError as error:
+            chosen, resume = smaller(run, chosen, reasons, error), True
+        # Out here, where the error no longer holds what was in the memory.
+        keras.backend.clear_session()
+        gc.collect()
+
+
+def _train_one(
+    dataset: Dataset,
+    recipe: Recipe,
+    run: Run,
+    reasons: Mapping[str, str],
+    onlookers: _Onlookers,
+    *,
+    resume: bool,
+    begun: float,
+) -> Run:
+    """Train one network, or go on with it, from the first step to the report."""
+    dataset = split(dataset, recipe, run, resume=resume)
+    have_weights(recipe.model, onlookers.download)
+    set_up(recipe.runtime)
+    parts = assemble(dataset, recipe)
+    session, refiner = _sessions(run, parts, recipe, onlookers.callbacks, begun)
+    with disk_told(run), held(run, resume=resume):
+        if checkpoint.exists(run.last):
             _restore(session, refiner)
         else:
-            describe(Run.create(run.folder), dataset, chosen, reasons)
-            sheet = draw_first_batch(parts.batches, dataset.colours, names=dataset.classes)
-            write_whole(run.batch, sheet)
-        _train_all(session, refiner, watch)
+            _begin(session, reasons)
+        _train_all(session, refiner, onlookers.watch)
         _tune(session)
-        if chosen.evaluation.report and run.best.is_dir() and not run.report.is_file():
+        if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
             evaluate(run, dataset, split=parts.reported)
         spent = {} if session.budget is None else {"spent": round(session.budget.spent, 3)}
         session.journal.note_once("ended", **spent)
@@ -119,8 +166,18 @@ def _sessions(
     return session, refiner_session(session)
 
 
+def _begin(session: Session, reasons: Mapping[str, str]) -> None:
+    """Write down what is trained, and show its first batch; or again, if that was all there was."""
+    run, parts = session.run, session.parts
+    # What one has learnt beside a network that begins anew.
+    shutil.rmtree(run.refiner.folder, ignore_errors=True)
+    describe(run, parts.dataset, session.recipe, reasons)
+    dataset = parts.dataset
+    write_whole(run.batch, draw_first_batch(parts.batches, dataset.colours, names=dataset.classes))
+
+
 def _restore(session: Session, refiner: Session | None) -> None:
-    session.restore()
+    session.restore(inexact=inexact(session.run, session.recipe))
     if refiner and session.recipe.refiner.use == "together":
         refiner.restore(at=(session.epoch, session.step))
 
@@ -138,7 +195,7 @@ def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -
             run_epochs([refiner], stop, watch)
         if stop.asked:
             # Asked for in the last steps. What follows takes time, too; a resumption does it.
-            raise KeyboardInterrupt
+            stop.heed()
     if refiner:
         keep_what_gains(session, refiner)
 
@@ -174,17 +231,3 @@ def _tune(session: Session) -> None:
         settings=found.post.model_dump(mode="json"),
         tried=list(found.tried),
     )
-
-
-@contextmanager
-def _full_disk_told(run: Run) -> Iterator[None]:
-    """Turn the error of a full disk into one with a hint; what is saved stays."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise RunError(
-            f"The disk is full: {error.filename or run.folder} could not be written.",
-            hint="Free some space, then go on with --resume.",
-        ) from error

@@ -1,3 +1,4 @@
+import shutil
 import tomllib
 
 import numpy as np
@@ -322,7 +323,7 @@ def test_the_void_of_camvid_is_a_guess_from_its_names(real_data, tmp_path):
             folder = tmp_path / name / part
             folder.mkdir(parents=True)
             for path in sorted((real_data / "camvid" / name / part).iterdir())[:3]:
-                (folder / path.name).symlink_to(path)
+                shutil.copyfile(path, folder / path.name)
     text, said, dataset = proposed(tmp_path)
     assert said.names is not None
     assert (len(said.names), said.names[0], said.ignore) == (11, "sky", (11,))

@@ -7,6 +7,7 @@ import pytest
 
 from delineate.errors import WeightsError
 from delineate.models.weights import load_weights
+from delineate.models.weights.keras_files import keras_weights
 
 REAL = {
     1.0: "mobilenet_v2_1.0_224_no_top_dequant.weights.h5",
@@ -239,9 +240,9 @@ def infinite(file):
         (drop, r"lacks 1 of the \d+ layers with weights of the encoder 'mobilenetv2'"),
         (more, r"has 1 layers that the encoder 'mobilenetv2' has not: decoder"),
         (narrow, r"layers/conv2d/0 of .* \(3, 3, 4, 16\); Conv1/kernel .* has \(3, 3, 3, 16\)"),
-        (linked, "it has no 0"),
-        (outside, "layers/conv2d/0 is no data set of this file"),
-        (words, "layers/conv2d/0 holds no numbers"),
+        (linked, "layers/conv2d/vars/0 is a link"),
+        (outside, "layers/conv2d/vars/0 is no data set of this file"),
+        (words, "layers/conv2d/vars/0 holds no numbers"),
         (infinite, "layers/conv2d/0 of .* holds values that are not finite"),
     ],
 )
@@ -252,6 +253,23 @@ def test_files_that_do_not_fit_are_refused_and_change_nothing(
     with pytest.raises(WeightsError, match=message):
         load(target, copied(current, tmp_path, change))
     assert all(np.array_equal(*pair) for pair in zip(before, target.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (linked, "it has no 0"),
+        (outside, "layers/conv2d/0 is no data set of this file"),
+        (words, "layers/conv2d/0 holds no numbers"),
+    ],
+)
+def test_a_file_that_is_read_as_it_is_cannot_lead_to_another(current, tmp_path, change, message):
+    path = copied(current, tmp_path, change)
+    with (
+        pytest.raises(WeightsError, match=message),
+        keras_weights(path, application(), proven=True) as stored,
+    ):
+        assert stored
 
 
 def test_a_legacy_file_without_a_layer_is_refused(target, legacy, tmp_path):

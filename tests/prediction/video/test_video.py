@@ -1,6 +1,7 @@
 """Videos: each frame predicted as the image that it is, and masks kept without loss."""
 
 import json
+import os
 import signal
 import threading
 from dataclasses import replace
@@ -303,3 +304,48 @@ def test_what_is_no_video_is_refused_and_the_others_are_done(tmp_path, colour_bu
     assert "broken.mp4' cannot be opened" in done.failures[0].message
     done = predict_files(colour_bundle.folder, ["camera:99"], to=tmp_path / "out")
     assert "cannot be opened" in done.failures[0].message
+
+
+def test_a_pipe_is_no_video_and_is_not_waited_for(tmp_path, colour_bundle):
+    os.mkfifo(tmp_path / "a.mp4")
+    done = predict_files(colour_bundle.folder, [str(tmp_path / "a.mp4")], to=tmp_path / "out")
+    assert "a.mp4' is not a regular file" in done.failures[0].message
+    opened = open_file(tmp_path / "none.mp4")
+    with pytest.raises(ImageError, match=r"none\.mp4' cannot be opened: No such file"), opened:
+        pass
+
+
+def test_a_name_with_a_colon_is_a_file_and_no_address(tmp_path, video, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("http:bar.mp4", "concat:bar.mp4|bar.mp4", "file:bar.mp4", "data:,bar.mp4"):
+        path = Path(name)
+        path.write_bytes(video.read_bytes())
+        with open_file(path) as source:
+            assert sum(1 for _ in source.frames) == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{other}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {other}\n",
+        "[playlist]\nFile1=http://127.0.0.1:9/a.mp4\n",
+    ],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, video, text):
+    (tmp_path / "list.mp4").write_text(text.format(other=video))
+    opened = open_file(tmp_path / "list.mp4")
+    with pytest.raises(ImageError, match=r"list\.mp4' cannot be opened"), opened:
+        pass
+
+
+def test_frames_that_are_too_large_are_refused_before_they_are_decoded(video, monkeypatch):
+    monkeypatch.setattr(frames, "MAX_FRAME", SIZE[0] * SIZE[1] - 1)
+    words = "cannot be opened|is damaged|64 x 48 pixels; the limit is 3071"
+    with pytest.raises(ImageError, match=words), open_file(video) as source:
+        next(source.frames)
+    with pytest.raises(ImageError, match="64 x 48 pixels; the limit is 3071"):
+        frames._check_frame("a.mp4", *SIZE)
+    monkeypatch.setattr(frames, "MAX_FRAME", SIZE[0] * SIZE[1])
+    with open_file(video) as source:
+        assert next(source.frames).image.shape == (*SIZE, 3)

@@ -41,8 +41,11 @@ def file_formats(paths: Sequence[Path]) -> dict[str, int]:
 
 
 def _format(path: Path) -> str:
+    named = path.suffix.removeprefix(".").upper() or "no suffix"
+    if not path.is_file():  # a pipe would block
+        return named
     try:
         with quiet(), Image.open(path) as picture:
             return f"{picture.format}, {_MODES.get(picture.mode, picture.mode)}"
     except DECODER_ERRORS:
-        return path.suffix.removeprefix(".").upper() or "no suffix"
+        return named

@@ -13,7 +13,7 @@ from delineate.data.records import Record
 from delineate.data.splitting.kinds import kinds as kinds_of
 from delineate.data.splitting.similarity import near_duplicates
 from delineate.errors import DataError
-from delineate.recipe import Recipe
+from delineate.recipe import Data, Recipe
 
 Progress = Callable[[int, int], None]
 
@@ -97,3 +97,16 @@ def inspect(
     # A whole of its own: what its masks hold is asked of nothing that cannot be read.
     readable = replace(dataset.subset(good), whole=None)
     return Inspection(dataset, readable, failures, looks, recipe)
+
+
+def heeded(inspection: Inspection, settings: Data) -> Inspection:
+    """Return what the rules are to look at before a training.
+
+    Args:
+        inspection: The data set, read once.
+        settings: The recipe's section `[data]`; where it skips images that cannot be read, these
+            are not there.
+    """
+    if settings.unreadable == "refuse" or not inspection.failures:
+        return inspection
+    return replace(inspection, dataset=inspection.readable, failures=())

@@ -76,6 +76,8 @@ def index(folder: Path, description: Description) -> Index:
 
 def _is_manifest(path: Path) -> bool:
     try:
+        if not path.is_file():  # a pipe would block
+            return False
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline(10_000)
     except (OSError, UnicodeDecodeError):

@@ -106,6 +106,8 @@ def _all_tables(folder: Path) -> list[Path]:
 
 
 def _is_table(path: Path) -> bool:
+    if not path.is_file():  # a pipe would block
+        return False
     try:
         with _open(path) as file:
             return _delimiter(file.readline(10_000)) is not None

@@ -53,7 +53,7 @@ def read_pixel_size(path: Path) -> PixelSize | None:
     Args:
         path: The file; only its header is read.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():  # a pipe would block
         return None
     try:
         # OME metadata may name other files, which tifffile would open.

@@ -80,7 +80,7 @@ def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
     """
     split_of = {
         (item["name"], item["sha256"]): split
-        for split, items in stored["splits"].items()
+        for split, items in _splits_in(stored).items()
         for item in items
     }
     names = [record.name for record in dataset.records]
@@ -91,6 +91,29 @@ def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
             hint="Resume with the unchanged data, or begin another run.",
         )
     return dataset.with_splits({name: split_of[name, content] for name, content in found})
+
+
+def stored_names(stored: Mapping[str, Any]) -> set[str]:
+    """Return the names of the images in a run's ``dataset.json``.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    return {item["name"] for items in _splits_in(stored).values() for item in items}
+
+
+def _splits_in(stored: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Return the splits of a ``dataset.json``, of which each has what it has to have."""
+    try:
+        return {
+            str(split): [{key: str(item[key]) for key in ("name", "sha256")} for item in items]
+            for split, items in stored["splits"].items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            "The run's dataset.json is damaged.",
+            hint="Copy the whole run folder, or train again.",
+        ) from error
 
 
 def describe_splits(dataset: Dataset) -> dict[str, Any]:

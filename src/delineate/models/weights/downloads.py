@@ -156,6 +156,12 @@ def is_published(path: Path, encoder: str, width: float) -> bool:
     return path.name == file.name if file.checksum is None else _is_right(path, file)
 
 
+def has_checksum(encoder: str, width: float) -> bool:
+    """Return whether a checksum is published for an encoder's ImageNet weights."""
+    file = IMAGENET.get(encoder, {}).get(width)
+    return file is not None and file.checksum is not None
+
+
 def have_weights(settings: Model, progress: Progress | None = None) -> None:
     """Download the ImageNet weights that a recipe asks for, unless they are at hand.
 

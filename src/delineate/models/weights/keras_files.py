@@ -1,12 +1,14 @@
 """Weights in HDF5, as Keras writes them: ``.weights.h5``, and the ``.h5`` of Keras 1 and 2.
 
-Only groups and plain data sets inside the file are followed, and a data set is read only once its
-shape is that of the variable it is for: a file cannot make us read another, or fill the memory.
+A file is read by another process within limits, and what that says of it is written anew, unless it
+is known to be what Keras publishes. Only groups and plain data sets inside the file are followed,
+and a data set is read only once its shape is that of the variable it is for: a file cannot make us
+read another, or fill the memory.
 """
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,6 +19,7 @@ import keras
 import numpy as np
 
 from delineate.errors import WeightsError
+from delineate.modelfiles.hdf5 import plain_copy
 from delineate.models.weights.tensors import Stored, Tensor, leaves_of, snake_case, variables_of
 
 _DEEPEST = 32
@@ -24,7 +27,9 @@ _MOST_OBJECTS = 200_000
 
 
 @contextmanager
-def keras_weights(path: Path, model: keras.Model, *, in_order: bool = False) -> Iterator[Stored]:
+def keras_weights(
+    path: Path, model: keras.Model, *, in_order: bool = False, proven: bool = False
+) -> Iterator[Stored]:
     """Yield the tensors of a file by the names that their layers have in a model.
 
     Args:
@@ -32,12 +37,17 @@ def keras_weights(path: Path, model: keras.Model, *, in_order: bool = False) -> 
         model: What the tensors are for; it says how a file without names is ordered.
         in_order: Whether a file of Keras 1 or 2 with other names is taken in the order of its
             layers, as Keras does. Only for files that are known to be the encoder's.
+        proven: Whether its checksum is a published one: then it is read as it is.
 
     Raises:
         WeightsError: It is cut short, damaged, or no file of weights.
+        BundleError: It could not be read within the limits.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with (
+            nullcontext(path) if proven else plain_copy(path) as plain,
+            h5py.File(plain, "r") as file,
+        ):
             yield _stored(file, path, model, in_order)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise WeightsError(

@@ -3,15 +3,15 @@
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from keras import layers
 
 from delineate.bundle import Bundle
-from delineate.errors import WeightsError
+from delineate.errors import BundleError, WeightsError
 from delineate.models.conventions import CONVENTIONS, TORCH, Convention
+from delineate.models.opening import open_model
 from delineate.models.weights.first_kernel import adapt_first_kernel
 from delineate.models.weights.reach import reached
 from delineate.models.weights.rewriting import Rewriting, changes, rewrite, rewritings_of
@@ -31,8 +31,11 @@ _CONVENTION_LAYER = "encoder_convention"
 _RGB = 3
 
 
-def model_file(folder: Path) -> tuple[Path, str | None]:
-    """Return the model of a bundle or of a run's best bundle, and the licence of its weights.
+def model_file(folder: Path) -> tuple[Path, str | None, bool]:
+    """Return the model of a bundle or of a run's best bundle, and what is known of it.
+
+    Returns:
+        The file, the licence of its weights, and whether it was made on this machine.
 
     Raises:
         BundleError: The folder is no bundle, or damaged.
@@ -46,10 +49,13 @@ def model_file(folder: Path) -> tuple[Path, str | None]:
             "taken from one Keras model.",
             hint="Pass the path of one model.keras.",
         )
-    return bundle.folder / members[0].file, bundle.card.licences.get("weights")
+    licence = bundle.card.licences.get("weights")
+    return bundle.folder / members[0].file, licence, bundle.ours
 
 
-def from_keras_model(path: Path, application: keras.Model, *, encoder: str) -> Taken:
+def from_keras_model(
+    path: Path, application: keras.Model, *, encoder: str, ours: bool = False
+) -> Taken:
     """Return an encoder with the weights that the layers of the same names have in a whole model.
 
     Where the stored encoder was converted from PyTorch, the graph is converted likewise. Where it
@@ -59,11 +65,12 @@ def from_keras_model(path: Path, application: keras.Model, *, encoder: str) -> T
         path: A ``.keras`` file. Code in it is refused.
         application: The encoder's model; it may be filled.
         encoder: Its name.
+        ours: Whether delineate has written the file on this machine.
 
     Raises:
         WeightsError: The file cannot be opened, or holds no such encoder.
     """
-    whole = _open(path)
+    whole = _open(path, ours)
     found = {str(layer.name): layer for layer in leaves_of(whole) if layer.weights}
     rewriting = _rewriting(whole, application, path, encoder)
     model = application if rewriting is None else rewrite(application, rewriting)
@@ -78,14 +85,12 @@ def from_keras_model(path: Path, application: keras.Model, *, encoder: str) -> T
     return Taken(model, convention, left_out, kernel)
 
 
-def _open(path: Path) -> keras.Model:
+def _open(path: Path, ours: bool) -> keras.Model:
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        return open_model(path, ours=ours)
+    except BundleError as error:
         raise WeightsError(
-            f"Keras cannot open {path}: {reason}.",
-            hint="Get the file again, or pass the weights alone (save_weights).",
+            error.message, hint="Get the file again, or pass the weights alone (save_weights)."
         ) from error
 
 

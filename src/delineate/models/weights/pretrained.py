@@ -11,7 +11,13 @@ from delineate.catalog import find
 from delineate.data.fetching.unpack import Progress
 from delineate.files import sha256
 from delineate.models.conventions import Convention
-from delineate.models.weights.downloads import BY_NAME, imagenet_file, is_published, published
+from delineate.models.weights.downloads import (
+    BY_NAME,
+    has_checksum,
+    imagenet_file,
+    is_published,
+    published,
+)
 from delineate.models.weights.keras_files import keras_weights
 from delineate.models.weights.keras_models import from_keras_model, model_file
 from delineate.models.weights.kinds import kind_of
@@ -90,8 +96,9 @@ def load_weights(
         return _from_hdf5(path, application, encoder, width, origin)
     path = Path(source).expanduser()
     if path.is_dir():
-        file, licence = model_file(path)
-        return _from_keras(file, application, encoder, f"the model of {path.name}", licence)
+        file, licence, ours = model_file(path)
+        taken = from_keras_model(file, application, encoder=encoder, ours=ours)
+        return _pretrained(file, taken, f"the model of {path.name}", licence or UNKNOWN)
     return _from_file(path, application, encoder, width)
 
 
@@ -100,7 +107,8 @@ def _from_file(path: Path, application: keras.Model, encoder: str, width: float)
     if kind == "hdf5":
         return _from_hdf5(path, application, encoder, width, f"{path.name}, Keras weights")
     if kind == "keras":
-        return _from_keras(path, application, encoder, f"{path.name}, a Keras model", None)
+        taken = from_keras_model(path, application, encoder=encoder)
+        return _pretrained(path, taken, f"{path.name}, a Keras model", UNKNOWN)
     if kind == "torch":
         return _from_torch(path, torch_state(path), application, encoder, "a PyTorch checkpoint")
     state = safetensors_state(path)
@@ -111,17 +119,11 @@ def _from_hdf5(
     path: Path, application: keras.Model, encoder: str, width: float, origin: str
 ) -> Pretrained:
     known = is_published(path, encoder, width)
-    with keras_weights(path, application, in_order=known) as stored:
+    proven = known and has_checksum(encoder, width)
+    with keras_weights(path, application, in_order=known, proven=proven) as stored:
         left_out = fill(application, stored, file=path, encoder=encoder)
     licence = find("encoders", encoder).licence if known else UNKNOWN
     return _pretrained(path, Taken(application, None, left_out), origin, licence)
-
-
-def _from_keras(
-    path: Path, application: keras.Model, encoder: str, origin: str, licence: str | None
-) -> Pretrained:
-    taken = from_keras_model(path, application, encoder=encoder)
-    return _pretrained(path, taken, origin, licence or UNKNOWN)
 
 
 def _from_torch(

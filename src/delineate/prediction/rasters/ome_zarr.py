@@ -15,6 +15,7 @@ import numpy as np
 from delineate.data.proposing.pixel_size import PixelSize
 from delineate.errors import ImageError, MissingExtraError
 from delineate.prediction.rasters.raster import Size, Tags, refuse
+from delineate.prediction.rasters.zarr_files import ZarrFiles, plain_path, require_metadata
 
 # Side of the chunks that are written, and of the smallest copy, in pixels.
 CHUNK, SMALLEST = 512, 512
@@ -28,7 +29,9 @@ _DECODERS = frozenset(
     }
 )
 # What damaged metadata and chunks make zarr raise.
-_ERRORS = (LookupError, ValueError, TypeError, AttributeError, OSError, RuntimeError)
+_ERRORS = (
+    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+)
 # Where it stands that a mask is one of delineate's.
 _OWN = "delineate"
 _UNITS = {"micrometer": 1.0, "nanometer": 0.001, "millimeter": 1000.0}
@@ -46,6 +49,7 @@ class ZarrRaster:
     rows: int
     _array: Any
     _axes: str
+    _files: ZarrFiles
     tags: Tags = ()
     has_alpha: bool = False
 
@@ -61,11 +65,14 @@ class ZarrRaster:
         image = _described(path)
         try:
             axes = "".join(axis["name"] for axis in image["axes"])
-            array = _open(path)[image["datasets"][0]["path"]]
+            place = plain_path(str(image["datasets"][0]["path"]))
+            require_metadata(path, place)
+            array = _open(path)[place]
             sides = dict(zip(axes, array.shape, strict=True))
             dtype = np.dtype(array.dtype).newbyteorder("=")
             chunk = tuple(map(int, array.chunks))
             pixel_size, decoders = _pixel_size(image), _decoders(array.metadata.to_dict())
+            files = ZarrFiles.of(path, place, array)
         except _ERRORS as error:
             raise _damaged(path, error) from error
         others = {name: side for name, side in sides.items() if name not in "cyx" and side > 1}
@@ -85,16 +92,19 @@ class ZarrRaster:
             stored = "×".join(map(str, chunk))
             raise refuse(path, f"has chunks of {stored}", "Save it in chunks of 1024×1024.")
         size, rows = (sides["y"], sides["x"]), chunk[axes.index("y")]
-        return cls(path, size, sides.get("c", 1), dtype, pixel_size, rows, array, axes)
+        channels = sides.get("c", 1)
+        return cls(path, size, channels, dtype, pixel_size, rows, array, axes, files)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a part: (height, width, channels).
 
         Raises:
-            ImageError: A chunk is damaged.
+            ImageError: A chunk is damaged, or its file lies elsewhere or becomes too large.
         """
+        parts = {"y": rows, "x": columns, "c": slice(0, self.channels)}
         wanted = {"y": rows, "x": columns, "c": slice(None)}
         try:
+            self._files.check([parts.get(name, slice(0, 1)) for name in self._axes])
             found = np.asarray(self._array[tuple(wanted.get(name, 0) for name in self._axes)])
         except _ERRORS as error:
             raise _damaged(self.path, error) from error
@@ -182,6 +192,7 @@ def _metadata(name: str, copies: int, pixel_size: PixelSize | None) -> dict[str,
 def _described(path: Path) -> Mapping[str, Any]:
     """Return the first of the metadata's multiscale images."""
     try:
+        require_metadata(path)
         attributes = dict(_open(path).attrs)
         found = attributes.get("ome", attributes)["multiscales"][0]
         if not found["datasets"] or not all("name" in axis for axis in found["axes"]):

@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, MAX_VALUES, quiet
+from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, MAX_VALUES, check_file, quiet
 from delineate.errors import ImageError
 
 Size = tuple[int, int]
@@ -21,8 +21,8 @@ LARGE = 1 << 26
 # Values of a band of rows that is worked on at a time; and at the most, where rows are stored
 # together, so that they are decoded once.
 BAND, LONGEST_BAND = 1 << 23, 1 << 27
-# Where the two versions of OME-Zarr say that a folder is an image, and the longest such file.
-_SAID, _LONGEST = (".zattrs", "zarr.json"), 1 << 24
+# Where the two versions of OME-Zarr say that a folder is an image, and the bytes of such a file.
+_SAID, LONGEST = (".zattrs", "zarr.json"), 1 << 24
 
 
 class Raster(Protocol):
@@ -88,10 +88,9 @@ def is_zarr(path: Path) -> bool:
         return False
     for name in _SAID:
         try:
-            if (path / name).stat().st_size > _LONGEST:
-                continue
+            check_file(path / name, most=LONGEST)
             said = json.loads((path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+        except (ImageError, OSError, ValueError, RecursionError):
             continue
         found = said.get("attributes", said) if isinstance(said, dict) else {}
         found = found.get("ome", found) if isinstance(found, dict) else {}
@@ -130,8 +129,10 @@ def bands_of(size: Size, channels: int, *, whole: int = 1) -> list[tuple[int, in
 def _claimed_by_tiff(path: Path) -> tuple[int, int]:
     """Return how many pixels and values the header claims.
 
-    None where it is damaged, which a reader will tell.
+    None where it is damaged, or no file, which a reader will tell.
     """
+    if not path.is_file():  # a pipe would block
+        return 0, 0
     try:
         with quiet(), tifffile.TiffFile(path, is_ome=False) as tiff:
             page = tiff.pages[0]

@@ -12,7 +12,7 @@ import tifffile
 
 from delineate.data.proposing.pixel_size import PixelSize, read_pixel_size
 from delineate.decoding.segments import PARTS, decoded
-from delineate.decoding.stored import DECODER_ERRORS, ORIENTATION, quiet, several
+from delineate.decoding.stored import DECODER_ERRORS, ORIENTATION, check_file, quiet, several
 from delineate.decoding.tiff import check_parts
 from delineate.prediction.rasters.raster import Size, Tags, refuse
 
@@ -111,9 +111,13 @@ class TiffRaster:
         Raises:
             ImageError: It cannot be read in parts.
         """
-        if not path.is_file():
-            raise refuse(path, "does not exist", "Check the path.")
-        file = path.open("rb")
+        try:
+            check_file(path, most=None)
+            file = path.open("rb")
+        except FileNotFoundError as error:
+            raise refuse(path, "does not exist", "Check the path.") from error
+        except OSError as error:
+            raise refuse(path, f"cannot be opened: {error}", "Check the path.") from error
         try:
             with quiet():
                 # OME metadata may name other files, which tifffile would open.

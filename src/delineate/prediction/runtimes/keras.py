@@ -2,12 +2,10 @@
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import keras
 import numpy as np
 
-from delineate.errors import BundleError
+from delineate.models.opening import open_model
 from delineate.models.quick import quicken
 
 
@@ -24,13 +22,17 @@ class KerasRuntime:
         self.granularity = 128 if model.jit_compile else 1
 
     @classmethod
-    def open(cls, path: Path) -> "KerasRuntime":
+    def open(cls, path: Path, *, ours: bool = False) -> "KerasRuntime":
         """Return the model in a ``.keras`` file, as fast as the backend can predict with it.
+
+        Args:
+            path: The file.
+            ours: Whether delineate has written it on this machine.
 
         Raises:
             BundleError: Keras cannot open it.
         """
-        return cls(quicken(load(path)))
+        return cls(quicken(open_model(path, ours=ours)))
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities.
@@ -42,22 +44,3 @@ class KerasRuntime:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
         return np.asarray(self.model.predict_on_batch(images), np.float32)
-
-
-def load(path: Path) -> keras.Model:
-    """Return the model in a ``.keras`` file; custom objects and code are refused.
-
-    Args:
-        path: The file.
-
-    Raises:
-        BundleError: Keras cannot open it.
-    """
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise BundleError(
-            f"Keras cannot open {path}: {reason}.",
-            hint="Copy the bundle again, or train again with this version of Keras.",
-        ) from error

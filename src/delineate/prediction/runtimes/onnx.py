@@ -91,7 +91,8 @@ def _session(path: Path, providers: list[Any]) -> Any:
     # Some builds of it report their use.
     runtime.disable_telemetry_events()
     try:
-        return runtime.InferenceSession(str(path), providers=providers)
+        # Given bytes, it knows no folder in which it could look for other files.
+        return runtime.InferenceSession(path.read_bytes(), providers=providers)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0].rstrip(".")
         raise BundleError(

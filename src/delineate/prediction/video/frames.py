@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate.decoding.stored import check_file
 from delineate.errors import ImageError
 from delineate.imaging import read_image
 from delineate.prediction.runtimes.extras import needed
@@ -24,6 +25,12 @@ VIDEO_SUFFIXES = frozenset(
 # What FFmpeg is told to open for a camera, by its number, on Linux; and the schemes of streams.
 _CAMERA, _DEVICE = "camera:", "/dev/video"
 _STREAMS = ("rtsp://", "rtmp://", "udp://", "tcp://", "srt://", "http://", "https://")
+# The containers that files are read in, as FFmpeg calls them. Others, such as playlists, could name
+# further files and addresses.
+_CONTAINERS = "mov,avi,matroska,mpeg,mpegts,mpegvideo,m4v,asf,ogg"
+_FROM_FILES = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+# Pixels of the largest frame: those of 16K.
+MAX_FRAME = 1 << 27
 # Frames per second of a source that does not say.
 _USUAL = Fraction(25)
 # Images of a sequence that are read ahead, and seconds to wait for a frame of a live source.
@@ -78,11 +85,19 @@ def is_live(given: str) -> bool:
 def open_file(path: Path) -> Iterator[Source]:
     """Yield the frames of a video file, read ahead by a thread.
 
+    Nothing but this file is opened, whatever it names.
+
     Raises:
-        ImageError: It cannot be read.
+        ImageError: It is no regular file, cannot be read, or has frames of more than ``MAX_FRAME``
+            pixels.
         MissingExtraError: PyAV is not installed.
     """
-    with _opened(str(path), str(path)) as container:
+    try:
+        check_file(path, what="Video", most=None)
+    except OSError as error:
+        raise _not_opened(str(path), error) from error
+    # Without the prefix, a name with a colon would be an address.
+    with _opened(f"file:{path}", str(path), container_options=_FROM_FILES) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         rate = Fraction(stream.average_rate or _USUAL)
@@ -194,16 +209,36 @@ class _Newest:
 def _opened(place: str, name: str, **options: Any) -> Iterator[Any]:
     av = needed("av", extra="video", of="Videos")
     try:
-        container = av.open(place, **options)
+        container = av.open(place, options={"max_pixels": str(MAX_FRAME)}, **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise ImageError(
-            f"Video '{name}' cannot be opened: {_reason(error)}.",
-            hint="Check the path or address, and that it plays.",
-        ) from error
+        raise _not_opened(name, error) from error
     with container:
         if not container.streams.video:
             raise ImageError(f"'{name}' holds no video.", hint="Name a file with pictures.")
+        codec = container.streams.video[0].codec_context
+        if codec is None:
+            raise ImageError(
+                f"Video '{name}' is of a codec that is not read.",
+                hint="Convert it: 'ffmpeg -i FILE COPY.mp4'.",
+            )
+        _check_frame(name, codec.height, codec.width)
+        codec.options = {"max_pixels": str(MAX_FRAME)}
         yield container
+
+
+def _not_opened(name: str, error: Exception) -> ImageError:
+    return ImageError(
+        f"Video '{name}' cannot be opened: {_reason(error)}.",
+        hint="Check the path or address, and that it plays.",
+    )
+
+
+def _check_frame(name: str, height: int, width: int) -> None:
+    if height * width > MAX_FRAME:
+        raise ImageError(
+            f"Video '{name}' has frames of {width} x {height} pixels; the limit is {MAX_FRAME}.",
+            hint="Make it smaller first.",
+        )
 
 
 def _decoded(container: Any, name: str, rate: Fraction) -> Iterator[Frame]:
@@ -213,11 +248,12 @@ def _decoded(container: Any, name: str, rate: Fraction) -> Iterator[Frame]:
         for number, frame in enumerate(container.decode(video=0)):
             told = frame.time if frame.time is not None else float(number / rate)
             first = told if first is None else first
+            _check_frame(name, frame.height, frame.width)
             image = frame.to_ndarray(format="rgb24")
             # As it is shown: phones store videos lying on their side.
             turns = round(getattr(frame, "rotation", 0) / 90) % 4
             yield Frame(number, told - first, np.ascontiguousarray(np.rot90(image, turns)))
-    except av.error.FFmpegError as error:
+    except (av.error.FFmpegError, ValueError) as error:
         raise ImageError(
             f"Video '{name}' is damaged: {_reason(error)}.", hint="Copy or export it again."
         ) from error
@@ -242,4 +278,5 @@ def _each(pool: ThreadPoolExecutor, frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", "") or error).splitlines()[0].rstrip(".")
+    words = str(getattr(error, "strerror", "") or error).splitlines() or [type(error).__name__]
+    return words[0].rstrip(".")

@@ -49,6 +49,8 @@ def _how_to_read(fault: Fault) -> str:
 
 
 def _is_web_page(path: Path) -> bool:
+    if not path.is_file():  # a pipe would block
+        return False
     try:
         with path.open("rb") as file:
             return file.read(64).lstrip().lower().startswith((b"<!doctype html", b"<html"))

@@ -1,0 +1,1 @@
+"""Files of models from elsewhere, looked at before a library opens them."""

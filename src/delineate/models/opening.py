@@ -1,0 +1,108 @@
+"""A Keras model out of a file: one of our own, or one from elsewhere, which is looked at first.
+
+Of a model from elsewhere Keras sees neither archive nor weights: its configuration is read and
+bounded here, its numbers are read by another process, and both are put together again.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import BadZipFile
+
+import keras
+from keras.src.backend.common import global_state
+
+from delineate.errors import BundleError, WeightsError
+from delineate.modelfiles.hdf5 import Shape, plain_copy, shapes_in
+from delineate.modelfiles.keras_archive import config_of, extract_weights, refusal
+
+# Under which Keras keeps the variables that wait for their first values.
+_WAITING = "uninitialized_variables"
+
+
+def open_model(path: Path, *, ours: bool = False) -> keras.Model:
+    """Return the model in a ``.keras`` file, not compiled; custom objects and code are refused.
+
+    Args:
+        path: The file.
+        ours: Whether delineate has written it on this machine: then Keras opens it as it is. A
+            model from elsewhere is made of the classes of a table, and begins as its file says,
+            without settings of training.
+
+    Raises:
+        BundleError: It is no such model, is refused, or does not fit into the limits.
+    """
+    return _own(path) if ours else _strange(path)
+
+
+def _own(path: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
+        raise BundleError(
+            f"Keras cannot open {path}: {_reason(error)}.",
+            hint="Copy the bundle again, or train again with this version of Keras.",
+        ) from error
+
+
+def _strange(path: Path) -> keras.Model:
+    config = json.dumps(config_of(path))
+    with TemporaryDirectory() as folder, _told(path):
+        weights = Path(folder) / "weights.h5"
+        extract_weights(path, weights)
+        with plain_copy(weights, name=str(path)) as plain:
+            weights.unlink()
+            _refuse_shapes(path, config, shapes_in(plain))
+            model = _built(config)
+            model.load_weights(plain)
+    return model
+
+
+def _built(config: str) -> keras.Model:
+    model = keras.saving.deserialize_keras_object(json.loads(config), safe_mode=True)
+    if not isinstance(model, keras.Model):
+        raise TypeError("it is no model")
+    return model
+
+
+def _refuse_shapes(path: Path, config: str, stored: Counter[Shape]) -> None:
+    """Refuse a model with a tensor that its file has not, before any memory is taken for it."""
+    with _without_values():
+        wanted = Counter(tuple(map(int, each.shape)) for each in _built(config).weights)
+    missing = next(iter(wanted - stored), None)
+    if missing is not None:
+        raise refusal(path, f"a layer has a tensor of the shape {missing}, which the file has not")
+
+
+@contextmanager
+def _without_values() -> Iterator[None]:
+    """Let variables have shapes and no values, as long as the block lasts.
+
+    Keras gives them values later on, unless it forgets them: that it has no public name for.
+    """
+    before = list(global_state.get_global_attribute(_WAITING, []))
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute(_WAITING, before)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn whatever Keras raises of a configuration that it cannot build into an error of ours."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except WeightsError as error:
+        raise BundleError(error.message, hint=error.hint) from error
+    except Exception as error:
+        raise refusal(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,160 @@
+"""Models of bundles from elsewhere: looked at, tried by another process, and only then opened."""
+
+import json
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from delineate.bundle import Bundle, Card, Member
+from delineate.child import Limits, run_child
+from delineate.data.cache import default_folder
+from delineate.errors import BundleError
+from delineate.files import write_whole
+from delineate.modelfiles.openvino_graph import weights_of
+from delineate.prediction.prepare import Runtime
+
+# Of each file of a model; ONNX and LiteRT cannot have larger ones.
+MOST_BYTES = 2 * 2**30
+# The image on which a model of any size is tried.
+TRIED = 256
+# The largest tensor of a network: so many numbers for each pixel of the image, but so many in any
+# case, and never more than so many, which have 2 GiB.
+PER_PIXEL, AT_ALL, NEVER_MORE = 4096, 2**26, 2**29
+
+_PROGRAM = "savedmodel"
+_ENGINES = ("ai-edge-litert", "onnxruntime", "onnxruntime-gpu", "openvino")
+# What a slow disk gives in a second.
+_PER_SECOND = 10**8
+
+
+def open_stranger(
+    bundle: Bundle, member: Member, engine: Any, *, chosen: str | None = None
+) -> Runtime:
+    """Return an engine with a model from elsewhere.
+
+    Args:
+        bundle: The bundle, verified.
+        member: Which of its models.
+        engine: The entry of the table of runtimes for it.
+        chosen: The engine that the user has named. A SavedModel, a program that may read and write
+            files, is opened only then.
+
+    Raises:
+        BundleError: It is refused, or does not do what the card says.
+        MissingExtraError: The engine, or what looks at its files, is not installed.
+    """
+    path = bundle.folder / member.file
+    if chosen not in (None, member.runtime):
+        raise _refused(path, f"its card says that it is for {member.runtime}, not for {chosen}")
+    if member.runtime == _PROGRAM:
+        if chosen is None:
+            raise BundleError(
+                f"{path} is a program from elsewhere, which may read and write your files.",
+                hint="Pass --runtime savedmodel if you trust whoever made it.",
+            )
+    elif member.runtime != "keras":
+        _refuse_files(bundle, member)
+        _try_once(bundle, member)
+    runtime: Runtime = engine.open(path)
+    if member.runtime == "keras":
+        require_its_card(getattr(runtime, "model", None), bundle.card, path)
+    return runtime
+
+
+def require_its_card(model: Any, card: Card, path: Path) -> None:
+    """Refuse a Keras model that does not take and give what its card says, or needs too much.
+
+    Nothing is computed.
+
+    Args:
+        model: A functional model.
+        card: The card.
+        path: The file, for the error.
+
+    Raises:
+        BundleError: It is refused.
+    """
+    from delineate.models.costs import largest_tensor
+    from delineate.models.summary import trace
+
+    side = -(-max(card.size) // card.stride) * card.stride
+    try:
+        graph = trace(model, side)
+        given, taken = [each.shape for each in graph.outputs], graph.image.shape
+        largest = largest_tensor(model, size=side)
+    except Exception as error:
+        raise _refused(path, "its shapes cannot be told") from error
+    expected = [(*taken[:3], _outputs(card))]
+    if taken[3] != card.channels or [tuple(shape) for shape in given] != expected:
+        raise _refused(
+            path, f"it makes {given} of {taken}, and its card says {expected} of {card.channels}"
+        )
+    if largest > min(NEVER_MORE, max(AT_ALL, PER_PIXEL * taken[1] * taken[2])):
+        raise _refused(path, f"it has a tensor of {largest} numbers for an image of {taken}")
+
+
+def _refused(path: Path, reason: str) -> BundleError:
+    return BundleError(
+        f"{path} is not opened: {reason}.",
+        hint="Get the bundle again; its card is that of another model, or it is made to do harm.",
+    )
+
+
+def _refuse_files(bundle: Bundle, member: Member) -> None:
+    path = bundle.folder / member.file
+    files = [path]
+    if member.runtime == "openvino":
+        weights = weights_of(path)
+        if weights.relative_to(bundle.folder).as_posix() not in bundle.card.files:
+            raise _refused(path, f"its card does not name {weights.name}")
+        files.append(weights)
+    for file in files:
+        if file.stat().st_size > MOST_BYTES:
+            raise _refused(path, f"{file.name} has more than {MOST_BYTES} bytes")
+
+
+def _try_once(bundle: Bundle, member: Member) -> None:
+    """Let another process open and run a model, unless one has done so with these very files."""
+    card, path = bundle.card, bundle.folder / member.file
+    said = {
+        "runtime": member.runtime,
+        "size": _tried_size(card),
+        "channels": card.channels,
+        "outputs": _outputs(card),
+    }
+    told = json.dumps([said, member.file, sorted(card.files.items()), _versions()])
+    mark = default_folder() / "tried" / sha256(told.encode()).hexdigest()
+    if mark.is_file():
+        return
+    size = sum((bundle.folder / name).stat().st_size for name in card.files)
+    limits = Limits(seconds=Limits.seconds + size / _PER_SECOND)
+    run_child(
+        "delineate.prediction.trial",
+        said | {"file": str(path.resolve())},
+        limits=limits,
+        name=str(path),
+    )
+    # Where nothing can be kept, it is tried again the next time.
+    with suppress(OSError):
+        write_whole(mark, b"", durable=False)
+
+
+def _tried_size(card: Card) -> tuple[int, int]:
+    if card.fixed_size or card.fit == "resize":
+        return card.size
+    side = -(-min(TRIED, max(card.size)) // card.stride) * card.stride
+    return side, side
+
+
+def _outputs(card: Card) -> int:
+    return card.class_channels + len(card.objects)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _ENGINES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -1,0 +1,67 @@
+"""Every command, listened to: does it try to reach anybody?
+
+Usage: python -m tests.campaigns.connections FOLDER
+Each command runs in a process whose Python tells of every attempt, and, where strace is installed,
+under that, which hears native libraries too. Only what is asked for may connect: `fetch` with an
+address, weights by name.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.commands import QUICK, make_data
+from tests.campaigns.record import go_on
+
+LISTEN = """
+import sys
+
+def heard(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"):
+        print("tried:", event, arguments[1:], file=sys.stderr)
+
+sys.addaudithook(heard)
+from delineate.cli.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]).resolve()
+    data, run = make_data(folder / "data"), folder / "run"
+    image = next((data / "test").rglob("images/*.png"), None) or next(data.rglob("*.png"))
+    shutil.rmtree(run, ignore_errors=True)
+    commands = {
+        "check": ["check", data],
+        "plan": ["plan", data, "--budget", "1m"],
+        "train": ["train", data, "--to", run, *QUICK],
+        "evaluate": ["evaluate", run, data],
+        "predict": ["predict", run, image, "--to", folder / "predicted"],
+        "export": ["export", run, "--format", "onnx", "--data", data],
+        "benchmark": ["benchmark", run, "--data", data, "--seconds", "1"],
+        "show": ["show", run],
+        "demo": ["demo", "--to", folder / "demo"],
+    }
+
+    def try_one(case: str) -> dict[str, Any]:
+        command = [sys.executable, "-c", LISTEN, *map(str, commands[case])]
+        trace = folder / "trace"
+        if shutil.which("strace"):
+            calls = "trace=connect,sendto,sendmsg"
+            command = ["strace", "-f", "-qq", "-e", calls, "-o", str(trace), *command]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        tried = [line for line in done.stderr.splitlines() if line.startswith("tried:")]
+        if trace.is_file():
+            tried += [line for line in trace.read_text().splitlines() if "AF_INET" in line]
+            trace.unlink()
+        return {"code": done.returncode, "tried": tried, "said": done.stderr[-300:]}
+
+    rows = go_on("connections", commands, try_one)
+    bad = [row["case"] for row in rows if row["tried"] or row["code"]]
+    print(f"{len(rows)} commands, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

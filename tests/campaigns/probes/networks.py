@@ -1,0 +1,298 @@
+"""Keras models: their configuration, and the archive around it."""
+
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.probes.making import (
+    BAIT,
+    MODEL,
+    Probe,
+    config_of,
+    layer_of,
+    rewrite,
+    rezip,
+    seal,
+)
+
+Make = Callable[[Path], None]
+Config = dict[str, Any]
+
+
+def _layer(**changes: Any) -> Make:
+    """Change the last layer, an activation."""
+
+    def make(folder: Path) -> None:
+        config = config_of(folder)
+        layer_of(config, "probabilities").update(changes)
+        rewrite(folder, config)
+
+    return make
+
+
+def _setting(name: str, **changes: Any) -> Make:
+    """Change settings of a layer."""
+
+    def make(folder: Path) -> None:
+        config = config_of(folder)
+        layer_of(config, name)["config"].update(changes)
+        rewrite(folder, config)
+
+    return make
+
+
+def _inserted(module: str, kind: str, *, inputs: int = 1, **settings: Any) -> Make:
+    """Put a layer between the image and the first one."""
+
+    def make(folder: Path) -> None:
+        config = config_of(folder)
+        layers = config["config"]["layers"]
+        image, first = layers[0], layers[1]
+        taken = first["inbound_nodes"][0]["args"][0]
+        layers.insert(1, _made(module, kind, [taken] * inputs, settings))
+        given = json.loads(json.dumps(taken))
+        given["config"]["keras_history"] = ["inserted", 0, 0]
+        first["inbound_nodes"][0]["args"][0] = given
+        assert image["class_name"] == "InputLayer"
+        rewrite(folder, config)
+
+    return make
+
+
+def _made(module: str, kind: str, arguments: list[Any], settings: Config) -> Config:
+    return {
+        "module": module,
+        "class_name": kind,
+        "config": {"name": "inserted"} | settings,
+        "registered_name": None,
+        "name": "inserted",
+        "inbound_nodes": [{"args": arguments, "kwargs": {}}],
+    }
+
+
+def _chain(count: int, *, backwards: bool = False) -> Make:
+    """Put many layers that do nothing behind the image, in their order or the other one."""
+
+    def make(folder: Path) -> None:
+        config = config_of(folder)
+        layers = config["config"]["layers"]
+        taken = layers[1]["inbound_nodes"][0]["args"][0]
+        fresh, before = [], taken
+        for number in range(count):
+            made = _made("keras.layers", "Identity", [before], {})
+            made["name"] = made["config"]["name"] = f"inserted{number}"
+            before = json.loads(json.dumps(taken))
+            before["config"]["keras_history"] = [f"inserted{number}", 0, 0]
+            fresh.append(made)
+        layers[1]["inbound_nodes"][0]["args"][0] = before
+        layers[1:1] = reversed(fresh) if backwards else fresh
+        rewrite(folder, config)
+
+    return make
+
+
+def _without_module(folder: Path) -> None:
+    config = config_of(folder)
+    layer = layer_of(config, "probabilities")
+    del layer["module"]
+    layer["class_name"] = "Lambda"
+    rewrite(folder, config)
+
+
+def _deep(folder: Path) -> None:
+    rezip(folder, config=b'{"class_name": "Functional", "config": ' + b"[" * 100_000)
+
+
+def _nested(folder: Path) -> None:
+    config = config_of(folder)
+    for _ in range(100):
+        config = {
+            "module": "keras",
+            "class_name": "Sequential",
+            "config": {"name": "nested", "layers": [config]},
+            "registered_name": None,
+        }
+    rewrite(folder, config)
+
+
+def _large(folder: Path) -> None:
+    rezip(folder, config=json.dumps(config_of(folder)).encode() + b" " * 9 * 2**20)
+
+
+def _endless(folder: Path) -> None:
+    text = json.dumps(config_of(folder)).replace('"trainable": true', '"trainable": 1e999', 1)
+    rezip(folder, config=text.encode())
+
+
+def _compiled(folder: Path) -> None:
+    config = config_of(folder)
+    config["compile_config"] = {
+        "optimizer": {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "exec",
+            "registered_name": "function",
+        }
+    }
+    rewrite(folder, config)
+
+
+def _built_large(folder: Path) -> None:
+    config = config_of(folder)
+    layer_of(config, "logits")["build_config"] = {"input_shape": [None, None, None, 65_536]}
+    layer_of(config, "logits")["config"]["filters"] = 65_536
+    rewrite(folder, config)
+
+
+class _Runs:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return open, (str(self.path), "w")
+
+
+def _pickle(folder: Path) -> None:
+    (folder / MODEL).write_bytes(pickle.dumps(_Runs(folder.parent / BAIT)))
+    seal(folder)
+
+
+def _with_member(name: str) -> Make:
+    def make(folder: Path) -> None:
+        with zipfile.ZipFile(folder / MODEL, "a") as archive:
+            archive.writestr(name, b"more")
+        seal(folder)
+
+    return make
+
+
+def _twice(folder: Path) -> None:
+    content = (folder / MODEL).read_bytes()
+    with zipfile.ZipFile(folder / MODEL, "a") as archive:
+        archive.writestr("config2json", json.dumps({}))
+    # The name of the fourth member becomes that of another one, in both of its places.
+    made = (folder / MODEL).read_bytes().replace(b"config2json", b"config.json")
+    assert len(made) > len(content)
+    (folder / MODEL).write_bytes(made)
+    seal(folder)
+
+
+def _grows(folder: Path) -> None:
+    with zipfile.ZipFile(folder / MODEL) as archive:
+        small = {name: archive.read(name) for name in archive.namelist() if "h5" not in name}
+    with zipfile.ZipFile(folder / MODEL, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in small.items():
+            archive.writestr(name, content)
+        archive.writestr("model.weights.h5", bytes(64 * 2**20))
+    seal(folder)
+
+
+def _long_list(folder: Path) -> None:
+    with zipfile.ZipFile(folder / MODEL, "a") as archive:
+        for number in range(2000):
+            archive.writestr(f"assets/{number:050}", b"")
+    seal(folder)
+
+
+def _large_list(folder: Path) -> None:
+    content = bytearray((folder / MODEL).read_bytes())
+    struct.pack_into("<I", content, len(content) - 10, 2**31)
+    (folder / MODEL).write_bytes(content)
+    seal(folder)
+
+
+def _encrypted(folder: Path) -> None:
+    content = bytearray((folder / MODEL).read_bytes())
+    # The flags of each entry of the list of members.
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:
+        content[place + 8] |= 1
+        place = content.find(b"PK\x01\x02", place + 1)
+    (folder / MODEL).write_bytes(content)
+    seal(folder)
+
+
+def _half(folder: Path) -> None:
+    (folder / MODEL).write_bytes((folder / MODEL).read_bytes()[:900])
+    seal(folder)
+
+
+_LAMBDA = {
+    "module": "keras.layers",
+    "class_name": "Lambda",
+    "config": {"name": "probabilities", "function": {"class_name": "__lambda__", "config": {}}},
+}
+_OTHER = "which a model from elsewhere may not have"
+PROBES = {
+    "a lambda": Probe(_layer(**_LAMBDA), _OTHER),
+    "a lambda without a module": Probe(_without_module, _OTHER),
+    "a layer that loads a SavedModel": Probe(
+        _inserted("keras.layers", "TFSMLayer", filepath="/etc"), _OTHER
+    ),
+    "a layer that unpickles": Probe(
+        _inserted("keras.layers", "TorchModuleWrapper", module="gASVAAAA"), _OTHER
+    ),
+    "a layer that reads a file": Probe(
+        _inserted("keras.layers", "StringLookup", vocabulary="/etc/passwd"), _OTHER
+    ),
+    "a function of the system": Probe(_inserted("os", "system"), _OTHER),
+    "a class of Keras's insides": Probe(_inserted("keras.src.utils.file_utils", "File"), _OTHER),
+    "a class that is a list": Probe(_layer(class_name=["Activation"]), "without a class"),
+    "the name of another object": Probe(_layer(registered_name="own>Layer"), "names another"),
+    "an unknown key": Probe(_layer(code="exec"), "unknown key 'code'"),
+    "a function as activation": Probe(
+        _setting(
+            "probabilities",
+            activation={
+                "module": "builtins",
+                "class_name": "function",
+                "config": "exec",
+                "registered_name": "exec",
+            },
+        ),
+        "without a class or|" + _OTHER,
+    ),
+    "quantized numbers": Probe(_setting("logits", dtype="int8_from_float32"), "of the type"),
+    "10^9 filters": Probe(_setting("logits", filters=10**9), "it has the number 1000000000"),
+    "65,536 filters": Probe(_setting("logits", filters=65_536), "which the file has not"),
+    "a layer built larger than it is": Probe(_built_large, "Keras cannot open"),
+    "padding by 60,000 pixels": Probe(
+        _inserted("keras.layers", "ZeroPadding2D", padding=[[60_000] * 2] * 2), "card says|numbers"
+    ),
+    "enlargement by 1,000": Probe(
+        _inserted("keras.layers", "UpSampling2D", size=[1000, 1000]), "card says|a tensor of"
+    ),
+    "attention between all pixels": Probe(
+        _inserted(
+            "keras.layers",
+            "MultiHeadAttention",
+            inputs=2,
+            num_heads=2,
+            key_dim=1,
+            attention_axes=[1, 2],
+        ),
+        "which the file has not",
+    ),
+    "100,000 levels": Probe(_deep, "levels deep|cannot open"),
+    "models within models": Probe(_nested, "levels deep"),
+    "9 MiB of configuration": Probe(_large, "config.json would have"),
+    "a number that is infinite": Probe(_endless, "not finite"),
+    "5,000 layers": Probe(_chain(5000), "more than 3000 layers"),
+    "2,000 layers backwards": Probe(_chain(2000, backwards=True), "out of order"),
+    "an optimizer that is a function": Probe(_compiled, None),
+    "a pickle": Probe(_pickle, "no Keras model"),
+    "a fourth member": Probe(_with_member("assets/code.py"), "it holds"),
+    "a member above": Probe(_with_member("../../code.py"), "it holds"),
+    "a member twice": Probe(_twice, "it holds"),
+    "weights that grow": Probe(_grows, "model.weights.h5 would have"),
+    "2,000 members": Probe(_long_list, "its list of members has"),
+    "a list of members of 2 GiB": Probe(_large_list, "its list of members has"),
+    "an encrypted archive": Probe(_encrypted, "is encrypted"),
+    "half an archive": Probe(_half, "cut short"),
+}

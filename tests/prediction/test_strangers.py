@@ -1,0 +1,267 @@
+"""Bundles from elsewhere: good ones predict as ours do, and those that do harm are refused."""
+
+import json
+import shutil
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from delineate.bundle import Bundle, Category, Member
+from delineate.data.fetching.unpack import unpack
+from delineate.errors import BundleError, DelineateError
+from delineate.prediction import strangers
+from delineate.prediction.predictor import Predictor
+from tests.bundles import classes_of, pointwise_model, save_bundle
+from tests.campaigns import hostile_bundles as campaign
+from tests.campaigns.probes import archives, cards, engines, networks, weights
+from tests.campaigns.probes.making import (
+    BAIT,
+    bundle_from_elsewhere,
+    config_of,
+    layer_of,
+    open_and_predict,
+    rewrite,
+    seal,
+)
+
+PROBES = cards.PROBES | networks.PROBES | weights.PROBES | engines.PROBES
+# Those take as long as they may.
+SLOW = {"a loop without an end", "16 GiB on the way"}
+
+
+def needs(*modules):
+    if not all(map(find_spec, modules)):
+        pytest.skip(f"{', '.join(modules)}: not installed")
+
+
+def some(size, channels):
+    return np.random.default_rng(3).integers(0, 256, (*size, channels), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return bundle_from_elsewhere(tmp_path_factory.mktemp("elsewhere") / "good")
+
+
+# What is good
+
+
+def test_a_bundle_from_elsewhere_predicts_what_it_should(good):
+    assert not Bundle.open(good).ours
+    image = some((37, 53), 1)
+    found = Predictor.open(good).predict(image)
+    np.testing.assert_array_equal(found.mask, classes_of(image, [0.5]))
+
+
+def test_all_members_from_elsewhere_are_opened(tmp_path):
+    members = (Member(file="one.keras"), Member(file="two.keras"))
+    save_bundle(tmp_path / "b", pointwise_model([0.3, 0.7], channels=3), members=members)
+    seal(tmp_path / "b")
+    image = some((20, 30), 3)
+    predictor = Predictor.open(tmp_path / "b")
+    assert len(predictor.runtimes) == 2
+    np.testing.assert_array_equal(predictor.predict(image).mask, classes_of(image, [0.3, 0.7]))
+
+
+def test_one_size_and_channels_of_objects_may_be_what_the_card_says(tmp_path):
+    image = keras.Input((24, 32, 3))
+    said = layers.Conv2D(4, 3, padding="same", activation="sigmoid")(image)
+    save_bundle(
+        tmp_path / "b",
+        keras.Model(image, said),
+        objects=("boundary",),
+        output="softmax",
+        classes=tuple(Category(name=f"class {n}", colour=(n, n, n)) for n in range(3)),
+        size=(24, 32),
+        stride=8,
+        fixed_size=True,
+    )
+    seal(tmp_path / "b")
+    found = Predictor.open(tmp_path / "b").predict(some((40, 50), 3))
+    assert found.probabilities.shape == (40, 50, 3)
+    assert found.maps.keys() == {"boundary"}
+
+
+# What does harm
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PROBES]
+)
+def test_harm_is_refused_in_a_sentence_and_nothing_is_run_or_written(
+    good, tmp_path, monkeypatch, name
+):
+    probe = PROBES[name]
+    needs(*probe.needs)
+    folder = Path(shutil.copytree(good, tmp_path / "place" / "bundle"))
+    probe.make(folder)
+    before = sorted(folder.parent.rglob("*"))
+    # As who has downloaded a folder, and has gone there.
+    monkeypatch.chdir(folder)
+    if probe.told is None:
+        open_and_predict(folder)
+    else:
+        with pytest.raises(BundleError, match=probe.told) as error:
+            open_and_predict(folder)
+        assert error.value.hint
+        assert "\n" not in error.value.message
+        assert len(error.value.message) < 1000
+    assert not (folder.parent / BAIT).exists()
+    assert sorted(folder.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", archives.PROBES)
+def test_harm_in_an_archive_is_refused_and_nothing_is_unpacked(tmp_path, name):
+    probe = archives.PROBES[name]
+    (tmp_path / "place").mkdir()
+    probe.make(tmp_path / "place")
+    with pytest.raises(DelineateError, match=probe.told) as error:
+        unpack(tmp_path / "place" / archives.NAME, tmp_path / "place" / "unpacked")
+    assert error.value.hint
+    assert [path.name for path in tmp_path.rglob("*")] == ["place", archives.NAME]
+
+
+@pytest.mark.parametrize("kind", ["card", "configuration", "HDF5", "archive", "ONNX"])
+def test_flipped_bytes_are_borne(good, tmp_path, kind):
+    if kind == "ONNX":
+        needs("onnx", "onnxruntime")
+    rng = np.random.default_rng(7)
+    for number in range({"card": 200, "archive": 20}.get(kind, 5)):
+        folder = Path(shutil.copytree(good, tmp_path / str(number)))
+        with suppress(DelineateError):
+            campaign._FLIPPED[kind](folder, rng)(folder)
+
+
+@pytest.mark.parametrize(
+    ("channels", "bounds", "message"),
+    [(3, [0.5], "its card says"), (1, [0.3, 0.6], "its card says")],
+    ids=["other channels", "other classes"],
+)
+def test_a_model_that_is_not_its_cards_is_refused(tmp_path, channels, bounds, message):
+    save_bundle(tmp_path / "other", pointwise_model(bounds, channels=channels))
+    bundle_from_elsewhere(tmp_path / "b")
+    shutil.copy(tmp_path / "other" / "model.keras", tmp_path / "b" / "model.keras")
+    seal(tmp_path / "b")
+    with pytest.raises(BundleError, match=message) as error:
+        Predictor.open(tmp_path / "b")
+    assert error.value.hint
+
+
+def test_a_tensor_larger_than_any_network_needs_is_refused(tmp_path, monkeypatch):
+    bundle_from_elsewhere(tmp_path / "b")
+    monkeypatch.setattr(strangers, "AT_ALL", 10)
+    Predictor.open(tmp_path / "b")
+    monkeypatch.setattr(strangers, "PER_PIXEL", 0)
+    with pytest.raises(BundleError, match="it has a tensor of 256 numbers"):
+        Predictor.open(tmp_path / "b")
+
+
+def test_an_image_larger_than_the_memory_is_refused(tmp_path):
+    """At such a size every image would be predicted, whatever its own is."""
+    bundle_from_elsewhere(tmp_path / "b", size=[16384, 16384], channels=1, fit="resize")
+    Predictor.open(tmp_path / "b")
+    save_bundle(tmp_path / "colour", pointwise_model([0.3, 0.7], channels=3))
+    seal(tmp_path / "colour", size=[16384, 16384], fit="resize")
+    with pytest.raises(BundleError, match="it has a tensor of 805306368 numbers"):
+        Predictor.open(tmp_path / "colour")
+
+
+def test_settings_of_layers_are_those_of_the_file(tmp_path):
+    """What is looked at is what is opened."""
+    folder = bundle_from_elsewhere(tmp_path / "b")
+    config = config_of(folder)
+    layer_of(config, "probabilities")["config"]["activation"] = "linear"
+    rewrite(folder, config)
+    found = Predictor.open(folder).predict(np.full((4, 4), 255, np.uint8)).probabilities
+    assert found[..., 1].min() > 10, "a logit"
+
+
+# Which engine
+
+
+def test_an_engine_that_is_not_the_cards_is_refused(good):
+    with pytest.raises(BundleError, match="has no model for onnx"):
+        Predictor.open(good, runtime="onnx")
+
+
+def test_of_members_for_several_engines_none_opens_what_is_for_another(tmp_path):
+    folder = bundle_from_elsewhere(tmp_path / "b")
+    shutil.copy(folder / "model.keras", folder / "second.onnx")
+    members = [{"file": "model.keras"}, {"file": "second.onnx", "runtime": "onnx"}]
+    seal(folder, members=members)
+    with pytest.raises(BundleError, match="it is for onnx, not for keras"):
+        Predictor.open(folder, runtime="keras")
+
+
+@pytest.fixture
+def onnx_bundle(tmp_path):
+    needs("onnx", "onnxruntime")
+    folder = bundle_from_elsewhere(tmp_path / "b")
+    engines.PROBES["an ONNX model that only computes"].make(folder)
+    return folder
+
+
+def test_a_model_that_went_well_is_not_tried_again(onnx_bundle, monkeypatch):
+    children = []
+    real = strangers.run_child
+    monkeypatch.setattr(
+        strangers, "run_child", lambda *said, **named: children.append(real(*said, **named))
+    )
+    for _ in range(2):
+        open_and_predict(onnx_bundle)
+    assert children == [True]
+    content = bytearray((onnx_bundle / "model.onnx").read_bytes())
+    (onnx_bundle / "model.onnx").write_bytes(content.replace(b"network", b"another"))
+    seal(onnx_bundle)
+    open_and_predict(onnx_bundle)
+    assert children == [True, True]
+
+
+def test_a_model_that_did_not_go_well_is_tried_again(onnx_bundle, monkeypatch):
+    def fail(*_, **__):
+        raise BundleError("It did not go well.", hint="Try again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(strangers, "run_child", fail)
+        with pytest.raises(BundleError, match="did not go well"):
+            open_and_predict(onnx_bundle)
+    open_and_predict(onnx_bundle)
+
+
+def test_what_was_made_here_is_opened_by_no_child(tmp_path, monkeypatch):
+    save_bundle(tmp_path / "b", pointwise_model([0.5]))
+    for place in ("delineate.prediction.strangers", "delineate.modelfiles.hdf5"):
+        monkeypatch.setattr(f"{place}.run_child", lambda *_, **__: pytest.fail("a child"))
+    open_and_predict(tmp_path / "b")
+
+
+def test_a_runtime_of_the_callers_own_opens_what_it_likes(good):
+    found = Predictor.open(good, runtime=f"{__name__}:Constant").predict(np.zeros((2, 2), np.uint8))
+    assert found.mask.min() == 1
+
+
+class Constant:
+    """A runtime of the user's own."""
+
+    granularity = 1
+
+    @classmethod
+    def open(cls, path):
+        assert path.name == "model.keras"
+        return cls()
+
+    def run(self, images):
+        return np.ones((*images.shape[:3], 1), np.float32)
+
+
+def test_a_card_that_was_written_here_is_no_more_once_it_is_changed(tmp_path):
+    save_bundle(tmp_path / "b", pointwise_model([0.5]))
+    path = tmp_path / "b" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"precision": "bfloat16"}))
+    assert not Bundle.open(tmp_path / "b").ours
+    open_and_predict(tmp_path / "b")

@@ -1,0 +1,57 @@
+"""A folder is written by one process at a time, and is free again once that has ended."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from delineate.errors import RunError
+from delineate.hold import LOCK, Hold
+
+HOLD = """
+import sys
+from pathlib import Path
+from delineate.hold import Hold
+with Hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that has the folder."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path, holder):
+    with pytest.raises(RunError, match=f"process {holder.pid} on ") as told, Hold(tmp_path):
+        pass
+    assert "another --to" in told.value.hint
+
+
+def test_a_holder_that_was_killed_has_freed_it(tmp_path, holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with Hold(tmp_path):
+        assert (tmp_path / LOCK).is_file()
+
+
+def test_two_holders_in_one_process_refuse_each_other(tmp_path):
+    with Hold(tmp_path), pytest.raises(RunError, match="is being written by process"):
+        Hold(tmp_path).__enter__()
+    with Hold(tmp_path):
+        pass
+
+
+def test_it_is_free_again_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), Hold(tmp_path):
+        1 / 0  # noqa: B018
+    with Hold(tmp_path):
+        pass
