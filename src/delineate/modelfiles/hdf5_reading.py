@@ -90,7 +90,7 @@ def _bytes_of(item: Any, place: str) -> int:
         raise ValueError(f"{place} is no data set of this file")
     if item.shape is None or item.dtype.kind not in KINDS or item.dtype.itemsize > WIDEST:
         raise ValueError(f"{place} holds no numbers")
-    return math.prod(item.shape) * int(item.dtype.itemsize)
+    return int(math.prod(item.shape) * item.dtype.itemsize)
 
 
 def _attributes(item: Any) -> Attributes:

@@ -32,7 +32,12 @@ _KEYS = frozenset(
     }
 )
 _TYPE = re.compile(r"(mixed_)?b?float16|float(32|64)|u?int(8|16|32|64)|bool|string")
-_ZEROS = {"module": INITIALISERS, "class_name": "Zeros", "config": {}, "registered_name": None}
+_ZEROS: dict[str, Any] = {
+    "module": INITIALISERS,
+    "class_name": "Zeros",
+    "config": {},
+    "registered_name": None,
+}
 
 
 def inspected(text: bytes) -> dict[str, Any]:

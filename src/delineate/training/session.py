@@ -58,8 +58,8 @@ class Session:
         budget: Budget | None = None,
         beside: "Session | None" = None,
     ) -> None:
-        self.background = beside.background if beside else Background()
-        self.owner = beside.run if beside else run
+        self.background: Background = beside.background if beside else Background()
+        self.owner: Run = beside.owner if beside else run
         self.run, self.parts, self.recipe = run, parts, recipe
         self.stepper, self.batches, self.budget = stepper, parts.batches, budget
         self.epoch, self.step, self.finished = 0, 0, False
