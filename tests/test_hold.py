@@ -7,13 +7,13 @@ import sys
 import pytest
 
 from delineate.errors import RunError
-from delineate.hold import LOCK, Hold
+from delineate.hold import LOCK, hold
 
 HOLD = """
 import sys
 from pathlib import Path
-from delineate.hold import Hold
-with Hold(Path(sys.argv[1])):
+from delineate.hold import hold
+with hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -31,7 +31,7 @@ def holder(tmp_path):
 
 
 def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path, holder):
-    with pytest.raises(RunError, match=f"process {holder.pid} on ") as told, Hold(tmp_path):
+    with pytest.raises(RunError, match=f"process {holder.pid} on ") as told, hold(tmp_path):
         pass
     assert "another --to" in told.value.hint
 
@@ -39,19 +39,19 @@ def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path, holder):
 def test_a_holder_that_was_killed_has_freed_it(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with Hold(tmp_path):
+    with hold(tmp_path):
         assert (tmp_path / LOCK).is_file()
 
 
 def test_two_holders_in_one_process_refuse_each_other(tmp_path):
-    with Hold(tmp_path), pytest.raises(RunError, match="is being written by process"):
-        Hold(tmp_path).__enter__()
-    with Hold(tmp_path):
+    with hold(tmp_path), pytest.raises(RunError, match="is being written by process"):
+        hold(tmp_path).__enter__()
+    with hold(tmp_path):
         pass
 
 
 def test_it_is_free_again_after_an_error(tmp_path):
-    with pytest.raises(ZeroDivisionError), Hold(tmp_path):
+    with pytest.raises(ZeroDivisionError), hold(tmp_path):
         1 / 0  # noqa: B018
-    with Hold(tmp_path):
+    with hold(tmp_path):
         pass

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from delineate.errors import OutOfMemoryError, RunError
 from delineate.files import write_whole
-from delineate.hold import Hold
+from delineate.hold import hold
 from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run
@@ -63,7 +63,7 @@ def held(run: Run, *, resume: bool) -> Iterator[None]:
     """
     if not resume:
         Run.create(run.folder)
-    with Hold(run.folder):
+    with hold(run.folder):
         if resume:
             tidy(run)
         else:
