@@ -8,7 +8,7 @@ import pytest
 
 from delineate.errors import OutOfMemoryError, RunError
 from delineate.files import TEMPORARY
-from delineate.hold import Hold
+from delineate.hold import hold
 from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training.faults import DISK, disk_told
@@ -44,7 +44,7 @@ def test_other_errors_of_the_system_are_left_alone(tmp_path):
 def test_a_second_training_into_a_folder_is_refused(discs, recipe, tmp_path):
     run = train(discs, recipe, to=tmp_path / "run")
     before = run.journal.read_bytes()
-    with Hold(run.folder):
+    with hold(run.folder):
         for resume in (True, False):
             with pytest.raises(RunError, match=r"is being written|exists already"):
                 train(discs, None if resume else recipe, to=run.folder, resume=resume)

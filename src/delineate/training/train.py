@@ -15,7 +15,7 @@ from delineate.errors import OutOfMemoryError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tune import tune
 from delineate.files import write_whole
-from delineate.hold import Hold
+from delineate.hold import hold
 from delineate.interrupt import StopRequest
 from delineate.models.machine import set_up
 from delineate.models.weights import have_weights
@@ -97,7 +97,7 @@ def train(
     if resume:
         run = existing(to)
         # For a moment only, to refuse what another training has before minutes are spent.
-        with disk_told(run), Hold(run.folder):
+        with disk_told(run), hold(run.folder):
             chosen = Recipe.load(run.recipe)
     else:
         run = fresh(dataset, to)
