@@ -23,7 +23,12 @@ _KINDS: dict[str, type[DelineateError]] = {
 
 
 def run_child(
-    module: str, said: dict[str, Any], arrays: Sequence[np.ndarray] = (), *, backend: str = ""
+    module: str,
+    said: dict[str, Any],
+    arrays: Sequence[np.ndarray] = (),
+    *,
+    backend: str = "",
+    accelerated: bool = True,
 ) -> Any:
     """Return what a module, run as a program, makes of plain values and arrays.
 
@@ -32,6 +37,7 @@ def run_child(
         said: Plain values for JSON.
         arrays: Numbers of any shape.
         backend: Keras's; unset: that of the environment.
+        accelerated: Whether it may use an NVIDIA GPU, of which this process may have all memory.
 
     Returns:
         Plain values.
@@ -40,6 +46,7 @@ def run_child(
         DelineateError: What the child has raised, or that it has crashed.
     """
     known = {"KERAS_BACKEND": backend} if backend else {}
+    known |= {} if accelerated else {"CUDA_VISIBLE_DEVICES": ""}
     with TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "said.json").write_text(json.dumps(said), encoding="utf-8")

@@ -52,7 +52,8 @@ def write_model(
         _write(source, target, format, precision, samples)
         return
     said = {"source": str(source), "target": str(target), "name": format, "precision": precision}
-    run_child("delineate.exporting.writing", said, samples, backend=_WRITER)
+    module = "delineate.exporting.writing"
+    run_child(module, said, samples, backend=_WRITER, accelerated=False)
 
 
 def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
