@@ -22,6 +22,18 @@ FORMATS = {
 }
 
 
+REPETITIONS = 3
+
+
+def together(rows: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    """Return the row of the median speed, with the least and the most."""
+    if "problem" in rows[0]:
+        return rows[0]
+    ordered = sorted(rows, key=lambda row: row["images_per_second"])
+    speeds = [row["images_per_second"] for row in ordered]
+    return ordered[len(rows) // 2] | {"least": speeds[0], "most": speeds[-1]}
+
+
 def main() -> None:
     rows: list[dict[str, Any]] = []
     given = [Path(each) for each in sys.argv[1:]]
@@ -38,8 +50,9 @@ def main() -> None:
                 except dl.DelineateError as error:
                     # Too far from the Keras model, or not installed: that is a result, too.
                     refused[name, precision] = error.message
-        for row in dl.benchmark(run, dataset, say=print):
-            rows.append({"run": run.name, "data": dataset.name, **row})
+        found = [dl.benchmark(run, dataset, say=print) for _ in range(REPETITIONS)]
+        for same in zip(*found, strict=True):
+            rows.append({"run": run.name, "data": dataset.name, **together(same)})
         for (name, precision), why in refused.items():
             about = {"run": run.name, "data": dataset.name, "format": name, "precision": precision}
             rows.append(about | {"problem": why})

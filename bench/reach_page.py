@@ -16,24 +16,30 @@ def large_page(kept: Row, note: str) -> str:
         "writing, as far as it is not done meanwhile. Exact tiles share a margin as wide as the",
         "network looks, so that the mask is that of the whole image.",
         "",
-        "| pixels | tiles | pixels predicted for each | time | the network alone | more | memory |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| run | engine | pixels | tiles | pixels predicted for each | time | the network alone "
+        "| more | memory |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    first, *rows = kept["rows"]
-    for row in rows:
+    whole = [row for row in kept["rows"] if "picture" in row]
+    for row in kept["rows"]:
+        if "picture" in row:
+            continue
         alone = row["network_seconds"]
         lines.append(
+            f"| {row['run']} | {row['runtime']} {row['precision']} "
             f"| {row['side']:,} × {row['side']:,} | {row['tiles']} {row['mode']} "
             f"| {row['pixels_per_pixel']:.2f} | {row['seconds'] / 60:.1f} min "
             f"| {alone / 60:.1f} min | {row['seconds'] / alone - 1:+.0%} | {row['peak_mib']} MiB |"
         )
-    height, width = first["picture"]
-    lines += [
-        "",
-        f"A photograph of {height}×{width} pixels in {first['mode']} tiles and in one go: a",
-        f"probability differs by {first['largest']:.1g} at the most and {first['mean']:.1g} on the",
-        f"average, and {first['changed']:.2%} of the pixels have another class.",
-    ]
+    for row in whole:
+        height, width = row["picture"]
+        lines += [
+            "",
+            f"{row['run']}: a photograph of {height}×{width} pixels in {row['mode']} tiles and in",
+            f"one go: a probability differs by {row['largest']:.1g} at the most and "
+            f"{row['mean']:.1g} on the",
+            f"average, and {row['changed']:.2%} of the pixels have another class.",
+        ]
     return "\n".join([*lines, "", note, ""])
 
 
@@ -49,9 +55,10 @@ def video_page(kept: Row, note: str) -> str:
         "prediction, and the videos of masks and overlays written; the median of "
         f"{len(rows)} repetitions, in brackets the least and the most.",
         "",
-        "| frames | frames per second | latency p50 | latency p99 | memory |",
-        "| --- | --- | --- | --- | --- |",
-        f"| {rows[0]['frames']} | {median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f}) "
+        "| engine | frames | frames per second | latency p50 | latency p99 | memory |",
+        "| --- | --- | --- | --- | --- | --- |",
+        f"| {rows[0]['runtime']} {rows[0]['precision']} | {rows[0]['frames']} "
+        f"| {median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f}) "
         f"| {median(each['p50'] for each in latencies):.0f} ms "
         f"| {median(each['p99'] for each in latencies):.0f} ms "
         f"| {max(row['peak_mib'] for row in rows)} MiB |",
@@ -85,7 +92,8 @@ def engines_page(kept: Row, note: str) -> str:
         "## Exports",
         "",
         "Each run exported, compared with its Keras model on validation images, and timed beside",
-        "it, an image at a time from pixels in memory to class ids.",
+        "it, an image at a time from pixels in memory to class ids; the median of three times, in",
+        "brackets the least and the most. Mean IoU of all validation images.",
         "",
     ]
     for run in dict.fromkeys(row["run"] for row in kept["rows"]):
@@ -108,7 +116,8 @@ def _engine(row: Row, keras: Row) -> str:
         return f"| {row['format']} | {row.get('precision', '')} | {row['problem']} | | | | | | |"
     latency = row["latency_ms"]
     return (
-        f"| {row['format']} | {row['precision']} | {row['images_per_second']:.1f} "
+        f"| {row['format']} | {row['precision']} "
+        f"| {row['images_per_second']:.1f} ({row['least']:.1f} to {row['most']:.1f}) "
         f"| {row['faster']:.2f} | {latency['p50']:.1f}, {latency['p99']:.1f} "
         f"| {row['memory_mib']} MiB | {row['file_mib']:.1f} MiB | {row['mean_iou']:.4f} "
         f"| {keras['mean_iou'] - row['mean_iou']:+.4f} |"

@@ -21,11 +21,14 @@ from typing import Any
 from measure import ROWS, circumstances, read_rows, write_rows
 
 HERE = Path(__file__).parent / "rivals"
-REPETITIONS, SECONDS, EPOCHS = 5, 6.0, 3
+REPETITIONS, SECONDS, EPOCHS = 3, 6.0, 3
 # Minutes of training of a network that is then exported.
 TRAINED = 3.0
 EXPORTS = ("openvino float32", "openvino bfloat16", "openvino int8", "onnx float32")
 PYTORCH = ("default", "channels-last", "bfloat16", "compiled", "compiled bfloat16")
+# As documentation has it, and two of the best.
+USUAL = ("default", "compiled", "compiled bfloat16")
+SMP = "segmentation_models.pytorch"
 NETWORKS = ("plain 128", "mobilenetv2 128", "densenet121 256")
 
 
@@ -46,9 +49,11 @@ class Contender:
     backend: str = "tensorflow"
 
 
-def contenders(task: str, device: str) -> tuple[Contender, ...]:
+def contenders(task: str, network: str, device: str) -> tuple[Contender, ...]:
     """Return who is measured at a task."""
     rival = tuple(Contender("pytorch", "pytorch.py", name) for name in PYTORCH)
+    if not network.startswith("plain"):
+        rival += tuple(Contender(SMP, "pytorch.py", name) for name in USUAL)
     backends = ("tensorflow",) if device == "cpu" else ("jax", "torch")
     if task.startswith("prediction"):
         own = ("keras",) if device == "cuda" else ("keras", *EXPORTS)
@@ -61,11 +66,14 @@ def contenders(task: str, device: str) -> tuple[Contender, ...]:
         Contender("delineate", "own.py", name, each) for each in backends for name in precisions
     )
     if task == "whole":
-        loops = ("plain", "lightning")
-        best = ("default", "channels-last", "bfloat16")
+        loops = {"plain": PYTORCH, "lightning": USUAL}
         return (
             *own,
-            *(Contender(f"pytorch, {loop}", "whole.py", name) for loop in loops for name in best),
+            *(
+                Contender(f"pytorch, {loop}", "whole.py", name)
+                for loop, names in loops.items()
+                for name in names
+            ),
         )
     return (*own, *rival)
 
@@ -86,7 +94,7 @@ def main() -> None:
         rows = [
             {**about(contender, task, network, repetition), **measured}
             for repetition in range(REPETITIONS)
-            for contender in contenders(task, device)
+            for contender in contenders(task, network, device)
             for measured in [measure(contender, task, network, folder, data)]
         ]
         known = [row for row in known if (row["task"], row["network"]) != (task, network)] + rows
@@ -128,6 +136,7 @@ def measure(
     else:
         amount = EPOCHS if task == "whole" else SECONDS
         said = [task, network, contender.configuration, str(amount)]
+        said += ["smp"] if contender.side == SMP else []
     known = {
         "KERAS_BACKEND": contender.backend,
         "RIVALS_RUNS": str(folder / "runs"),

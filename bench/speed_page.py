@@ -28,9 +28,9 @@ def speed_page(kept: Row, note: str) -> str:
         "",
         "The same networks on both sides, each measurement in a process of its own, the sides in",
         "alternation; images per second, the median of all repetitions and in brackets the least",
-        "and the most. The plain U-Net is the same layer by layer; the others are the U-Nets of",
-        "both libraries on the same encoder, with decoders of the same channels; what each costs",
-        "stands beside it.",
+        "and the most. `pytorch` is the same network layer by layer; segmentation_models.pytorch's",
+        "own U-Net has the same encoder and as many channels in its decoder, and joins before it",
+        "narrows. What each costs stands above.",
         "",
     ]
     for task in tasks:

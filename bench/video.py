@@ -23,7 +23,7 @@ def main() -> None:
             said = ["predict", bundle, video, "--size", size, "--overlay", "--to", folder, "--json"]
             cost, out = run(*said)
         found = json.loads(out)["predictions"][0]
-        kept = ("frames", "dropped", "frames_per_second", "latency_ms")
+        kept = ("runtime", "precision", "frames", "dropped", "frames_per_second", "latency_ms")
         rows.append({"size": size, **cost, **{key: found[key] for key in kept}})
         print(rows[-1], flush=True)
     write_rows("video", rows)

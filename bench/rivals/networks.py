@@ -42,6 +42,10 @@ NETWORKS = {
 }
 
 
+# Of a data set that whole trainings take.
+IMAGES = 240
+
+
 def noise(network: Network, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return images (count, side, side, 3) float32 in 0 to 255, and int32 masks of them."""
     rng = np.random.default_rng(0)

@@ -97,7 +97,7 @@ def whole(network: networks.Network, precision: str, epochs: int) -> dict[str, A
         }
     )
     clock = Clock()
-    dataset = dl.Dataset.open(os.environ["RIVALS_DATA"])
+    dataset = dl.Dataset.open(os.environ["RIVALS_DATA"]).evenly(networks.IMAGES)
     with tempfile.TemporaryDirectory() as folder:
         run = dl.train(dataset, recipe, to=Path(folder) / "run", callbacks=[clock])
         windows = round(run.rows[-1]["images_per_second"] * run.rows[-1]["seconds"])

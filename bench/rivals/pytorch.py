@@ -1,7 +1,8 @@
 """One measurement of PyTorch, in a process of its own; prints a line of JSON.
 
-Usage: python bench/rivals/pytorch.py TASK NETWORK CONFIGURATION SECONDS
-TASK is "training" or "prediction COUNT". RIVALS_DEVICE=cuda takes the GPU.
+Usage: python bench/rivals/pytorch.py TASK NETWORK CONFIGURATION SECONDS [smp]
+TASK is "training" or "prediction COUNT"; with "smp" the network is the U-Net of
+segmentation_models.pytorch, else delineate's, layer by layer. RIVALS_DEVICE=cuda takes the GPU.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from typing import Any
 import networks
 import numpy as np
 import torch
+import torch._inductor.config
 from peaks import peak_of
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -72,14 +74,45 @@ class PlainUnet(nn.Module):
         return self.head(image)
 
 
-def build(network: networks.Network) -> nn.Module:
+class OnEncoder(nn.Module):
+    """The decoder that delineate's U-Net has, on an encoder of segmentation_models.pytorch."""
+
+    def __init__(self, network: networks.Network) -> None:
+        super().__init__()
+        from segmentation_models_pytorch.encoders import get_encoder
+
+        self.encoder = get_encoder(network.rival, weights=None)
+        # The first feature is the image itself, which is not joined.
+        skips = [*reversed(self.encoder.out_channels[1:-1]), 0]
+        widths = network.decoder_filters
+        before = [self.encoder.out_channels[-1], *widths]
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(channels, width, 2, stride=2)
+            for channels, width in zip(before, widths, strict=False)
+        )
+        self.join = nn.ModuleList(
+            Block(width + skip, width) for width, skip in zip(widths, skips, strict=True)
+        )
+        self.head = nn.Conv2d(widths[-1], network.classes, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        _, *skips, image = self.encoder(image)
+        for up, join in zip(self.up, self.join, strict=True):
+            image = up(image)
+            image = join(torch.cat([image, skips.pop()], 1) if skips else image)
+        return self.head(image)
+
+
+def build(network: networks.Network, *, smp: bool = False) -> nn.Module:
     """Return the network, with weights drawn at random."""
     torch.manual_seed(0)
     if network.encoder == "plain":
         return PlainUnet(network.filters, network.depth, network.classes)
-    import segmentation_models_pytorch as smp
+    if not smp:
+        return OnEncoder(network)
+    import segmentation_models_pytorch
 
-    return smp.Unet(
+    return segmentation_models_pytorch.Unet(
         network.rival,
         encoder_weights=None,
         decoder_channels=network.decoder_filters,
@@ -97,18 +130,29 @@ def arithmetic(*, bfloat16: bool):
 class Contender:
     """A network in one of the configurations."""
 
-    def __init__(self, network: networks.Network, name: str, *, training: bool) -> None:
+    def __init__(
+        self, network: networks.Network, name: str, *, training: bool, smp: bool = False
+    ) -> None:
         said = CONFIGURATIONS[name]
-        self.network, self.bfloat16 = network, said.get("bfloat16", False)
+        self.network, self.bfloat16 = network, said.get("bfloat16", False) and training
         last = said.get("channels_last", False)
         self.layout = torch.channels_last if last else torch.contiguous_format
-        self.model = build(network).train(training).to(DEVICE, memory_format=self.layout)
-        self.called = torch.compile(self.model) if said.get("compiled") else self.model
+        self.dtype = torch.float32
+        if said.get("bfloat16") and not training:
+            # Weights and all: autocast would turn the weights at each call.
+            self.dtype = torch.bfloat16
+        model = build(network, smp=smp).train(training)
+        self.model = model.to(DEVICE, memory_format=self.layout, dtype=self.dtype)
+        self.called = self.model
+        if said.get("compiled"):
+            # Constants are folded, batch normalisation among them, where nothing is trained.
+            torch._inductor.config.freezing = not training
+            self.called = torch.compile(self.model)
 
     def given(self, images: np.ndarray) -> torch.Tensor:
         """Return pixel values as the network takes them: scaled, channels first."""
         made = torch.from_numpy(images).to(DEVICE).permute(0, 3, 1, 2).float() / 255
-        return made.contiguous(memory_format=self.layout)
+        return made.to(self.dtype).contiguous(memory_format=self.layout)
 
     def stepper(self) -> Callable[[], object]:
         """Return a function that makes a step, with a batch that is in memory."""
@@ -140,12 +184,12 @@ class Contender:
         return predict
 
 
-def multiply_adds(network: networks.Network) -> int:
+def multiply_adds(network: networks.Network, *, smp: bool) -> int:
     """Return those of the convolutions for one image."""
     side = network.size
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
-        build(network).eval()(torch.zeros(1, 3, side, side))
+        build(network, smp=smp).eval()(torch.zeros(1, 3, side, side))
     return counter.get_total_flops() // 2
 
 
@@ -157,13 +201,14 @@ def main() -> None:
     task, name, configuration, seconds = sys.argv[1:5]
     network = networks.NETWORKS[name]
     kind, _, number = task.partition(" ")
-    contender = Contender(network, configuration, training=kind == "training")
+    smp = "smp" in sys.argv[5:]
+    contender = Contender(network, configuration, training=kind == "training", smp=smp)
     count = int(number) if number else network.batch_size
     act = contender.stepper() if kind == "training" else contender.predicting(count)
     found: dict[str, Any] = {
         **networks.timed(act, count, float(seconds), settling=SETTLING),
         "parameters": sum(each.numel() for each in contender.model.parameters()),
-        "multiply_adds": multiply_adds(network),
+        "multiply_adds": multiply_adds(network, smp=smp),
         "peak": peak_of(_product),
         "version": torch.__version__,
     }

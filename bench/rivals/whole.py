@@ -87,7 +87,8 @@ class Validation(Dataset):
 
 def loaders(data: Path, network: networks.Network) -> tuple[DataLoader, DataLoader]:
     """Return the batches of training and validation, of the images that delineate takes too."""
-    whole = partition(dl.Dataset.open(data), dl.Recipe.load("unet-nuclei").data, seed=0)
+    images = dl.Dataset.open(data).evenly(networks.IMAGES)
+    whole = partition(images, dl.Recipe.load("unet-nuclei").data, seed=0)
     samples = [(sample.image[..., :3], sample.mask) for sample in whole.split("train")]
     parts = Windows(samples, network.size), Validation(whole, network.size)
     train, validation = (

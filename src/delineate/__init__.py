@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from delineate.prediction.many import Done, predict, predict_files
     from delineate.prediction.outputs import Wanted
     from delineate.prediction.predictor import Prediction, Predictor
+    from delineate.prediction.video.predicting import Watching
     from delineate.recipe import Recipe
     from delineate.report import Finding, Report
     from delineate.runs import Run
@@ -50,6 +51,7 @@ _PLACES = {
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
     "Wanted": "delineate.prediction.outputs",
+    "Watching": "delineate.prediction.video.predicting",
     "benchmark": "delineate.exporting.benchmark",
     "build_model": "delineate.models.build",
     "check": "delineate.data.checking.check",
@@ -82,6 +84,7 @@ __all__ = [
     "Run",
     "Sample",
     "Wanted",
+    "Watching",
     "benchmark",
     "build_model",
     "check",

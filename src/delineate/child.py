@@ -67,6 +67,7 @@ def run_child(
     arrays: Sequence[np.ndarray] = (),
     *,
     backend: str = "",
+    accelerated: bool = True,
     limits: Limits | None = None,
     name: str = "",
 ) -> Any:
@@ -79,6 +80,7 @@ def run_child(
         said: Plain values for JSON. Paths in it are absolute where there are limits.
         arrays: Numbers of any shape.
         backend: Keras's; unset: that of the environment.
+        accelerated: Whether it may use an NVIDIA GPU, of which this process may have all memory.
         limits: What it may take; unset: what it likes. With limits it says nothing to people.
         name: What is opened, for the error where the limits are passed.
 
@@ -95,7 +97,9 @@ def run_child(
         named = {f"array{number:06d}": array for number, array in enumerate(arrays)}
         with (place / "arrays.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **named)
-        code = _run([sys.executable, "-P", "-m", module, folder], backend, limits)
+        known = {"KERAS_BACKEND": backend} if backend else {}
+        known |= {} if accelerated else {"CUDA_VISIBLE_DEVICES": ""}
+        code = _run([sys.executable, "-P", "-m", module, folder], known, limits)
         answer = _answer(place / "answer.json", limits)
     if answer is not None and "error" in answer:
         kind = _KINDS.get(str(answer.get("kind")), BundleError)
@@ -106,9 +110,9 @@ def run_child(
     raise _crashed(code) if limits is None else _passed(name, limits, too_much, code)
 
 
-def _run(command: list[str], backend: str, limits: Limits | None) -> int | None:
+def _run(command: list[str], said: dict[str, str], limits: Limits | None) -> int | None:
     """Return the exit status of a command; None: it was killed, since its time was over."""
-    known = os.environ | ({"KERAS_BACKEND": backend} if backend else {})
+    known = os.environ | said
     if places := _places_of_packages():
         known["PYTHONPATH"] = os.pathsep.join(places)
     nowhere = subprocess.DEVNULL

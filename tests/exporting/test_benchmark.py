@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 
 from delineate.exporting.benchmark import benchmark
@@ -27,6 +28,12 @@ def test_each_export_is_beside_the_keras_model(run, data):  # noqa: F811
         assert row["precision"] == "float32"
     assert rows[0]["faster"] == 1
     assert rows[1]["mean_iou"] == pytest.approx(rows[0]["mean_iou"], abs=1e-3)
+
+
+def test_memory_is_that_of_each_process_and_not_of_this_one(bundle):  # noqa: F811
+    large = np.ones(3 * 2**29, np.uint8)
+    (row,) = benchmark(bundle.folder, seconds=0.1)
+    assert row["memory_mib"] < large.nbytes / 2**20
 
 
 def test_without_data_there_are_times_and_no_scores(bundle):  # noqa: F811

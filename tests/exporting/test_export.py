@@ -16,7 +16,7 @@ from delineate.errors import BackendError, BundleError, MissingExtraError, Usage
 from delineate.exporting import export as export_module
 from delineate.exporting.export import export
 from delineate.exporting.formats import Format
-from delineate.exporting.parity import Tolerance
+from delineate.exporting.parity import Tolerance, compare
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.openvino import OpenVinoRuntime
 from delineate.runs import Run
@@ -87,6 +87,20 @@ def test_an_export_predicts_what_the_keras_model_predicts(
         assert after.probabilities.shape == (*size, 3)
         assert difference.max() < 1e-3 or precision != "float32"
         assert (before.mask != after.mask).mean() < (0.2 if precision == "int8" else 0.01)
+
+
+def test_engines_that_round_sizes_up_are_compared_at_the_same_sizes(bundle):
+    rng = np.random.default_rng(2)
+    images = [rng.integers(0, 256, (37, 51, 3), dtype=np.uint8) for _ in range(2)]
+    whole = Dataset.from_arrays(images, [image[..., 0] // 86 for image in images])
+    predictors = {}
+    for granularity in (1, 32):
+        predictors[granularity] = Predictor.open(bundle.folder)
+        predictors[granularity].runtimes[0].granularity = granularity
+    before, after = predictors[32], predictors[1]
+    assert np.abs(before.raw(images[0]) - after.raw(images[0])).max() > 1e-3
+    found = compare(before, after, whole, usual=before, said=("x", "float32", "x 1"))
+    assert found.largest_difference < 1e-5
 
 
 def test_int8_is_smaller_and_differs(tmp_path, bundle, data, monkeypatch):

@@ -407,3 +407,43 @@ def test_what_is_not_done_in_parts_is_refused_before_anything_is_written(tmp_pat
     refused("is uint8", deep, path, out, Wanted())
     refused("would replace it", predictor, path, path.with_suffix(""), Wanted())
     assert not (tmp_path / "out").exists()
+
+
+def test_bands_of_a_few_rows_give_what_the_whole_image_gives(tmp_path, path, picture, monkeypatch):
+    post = Post(smallest_object=150, largest_hole=60, largest_only=(2,))
+    predictor = bundle(tmp_path / "bundle", post=post, normalisation="percentile")
+    whole = predict_large(predictor, path, tmp_path / "whole" / "a", Wanted(overlay=True))
+    monkeypatch.setattr(raster_module, "BAND", 5_000)
+    monkeypatch.setattr("delineate.prediction.large_outputs.PREVIEW", 100)
+    assert len(raster_module.bands_of(SIZE, 3, whole=64)) > 3
+    parts = predict_large(predictor, path, tmp_path / "out" / "a", Wanted(overlay=True))
+    assert parts["classes"] == whole["classes"]
+    found = read_labels(tmp_path / "out" / "a.tif").values
+    np.testing.assert_array_equal(found, predictor.predict(picture).mask)
+    np.testing.assert_array_equal(found, read_labels(tmp_path / "whole" / "a.tif").values)
+    assert read_image(tmp_path / "out" / "a_preview.png").shape == (84, 73, 3)
+
+
+def test_the_summary_says_whether_tiles_are_exact(tmp_path, path):
+    for whole, said in ((False, "exact"), (True, "blended")):
+        predictor = bundle(tmp_path / said, whole=whole)
+        summary = predict_large(predictor, path, tmp_path / "out" / said, Wanted())
+        assert (summary["tiles"], summary["runtime"]) == (said, "keras")
+
+
+def test_an_image_that_says_where_it_lies_keeps_it_whatever_its_size(tmp_path, picture):
+    tags = [(33550, "d", 3, (0.2, 0.2, 0.0), True), (33922, "d", 6, (0, 0, 0, 5e5, 5e6, 0), True)]
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", picture, photometric="rgb", extratags=tags)
+    bundle(tmp_path / "bundle")
+    done = predict_files(tmp_path / "bundle", [str(tmp_path / "in")], to=tmp_path / "out")
+    assert [item["mask"] for item in done.written] == [str(tmp_path / "out" / "a.tif")]
+    with tifffile.TiffFile(tmp_path / "out" / "a.tif") as file:
+        assert file.pages[0].tags[33922].value == (0, 0, 0, 5e5, 5e6, 0)
+
+
+def test_the_more_classes_the_sooner_an_image_is_large(tmp_path, path, monkeypatch):
+    pixels = SIZE[0] * SIZE[1]
+    monkeypatch.setattr(raster_module, "LARGE", 2 * pixels)
+    assert not raster_module.is_large(path, values=2)
+    assert raster_module.is_large(path, values=3)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import lcm
 from statistics import median
 
 import numpy as np
@@ -12,6 +13,7 @@ from delineate.bundle import Export
 from delineate.data.dataset import Dataset
 from delineate.errors import BundleError, DelineateError
 from delineate.prediction.predictor import Predictor, finish
+from delineate.prediction.prepare import Runtime
 from delineate.scores import confusion_table, summarise
 
 
@@ -61,11 +63,13 @@ def compare(
     count = len(before.card.classes)
     tables = {name: np.zeros((count, count), np.int64) for name in ("before", "after")}
     seconds: dict[str, list[float]] = {"before": [], "after": []}
+    timed = {"before": usual, "after": after}
+    before, after = _padded_alike(before, after)
     for sample in part:
         raws, masks = {}, {}
         for name, predictor in (("before", before), ("after", after)):
             with _told(said):
-                seconds[name].append(_seconds(usual if name == "before" else after, sample.image))
+                seconds[name].append(_seconds(timed[name], sample.image))
                 raws[name] = predictor.raw(predictor.accepted(sample.image))
             masks[name] = finish(raws[name], predictor.card).mask
             if sample.mask is not None:
@@ -92,6 +96,27 @@ def compare(
         mean_iou={name: summarise(table)["mean_iou"] for name, table in tables.items()},
         seconds={name: median(each) for name, each in seconds.items()},
     )
+
+
+@dataclass
+class _Padded:
+    """An engine whose images are padded to such multiples."""
+
+    engine: Runtime
+    granularity: int
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        """Return what the engine does."""
+        return self.engine.run(images)
+
+
+def _padded_alike(*predictors: Predictor) -> list[Predictor]:
+    """Return predictors that pad images alike: engines that compile each size round it up."""
+    shared = lcm(*(engine.granularity for each in predictors for engine in each.runtimes))
+    return [
+        replace(each, runtimes=[_Padded(engine, shared) for engine in each.runtimes])
+        for each in predictors
+    ]
 
 
 @contextmanager

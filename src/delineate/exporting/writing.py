@@ -53,8 +53,10 @@ def write_model(
     if keras.backend.backend() == _WRITER:
         _write(source, target, format, precision, samples, ours=ours)
         return
-    said = {"source": str(source), "target": str(target), "name": format, "precision": precision}
-    run_child("delineate.exporting.writing", said | {"ours": ours}, samples, backend=_WRITER)
+    places = {"source": str(source), "target": str(target)}
+    said = {**places, "name": format, "precision": precision, "ours": ours}
+    module = "delineate.exporting.writing"
+    run_child(module, said, samples, backend=_WRITER, accelerated=False)
 
 
 def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:

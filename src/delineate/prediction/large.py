@@ -89,7 +89,9 @@ def predict_large(
         with _opened_work(raster, stem, key) as work:
             _predict_tiles(predictor, raster, work, progress)
             _clean(work, card)
-            return write_outputs(path, target, raster, work, card, wanted, key=key)
+            tiles = "exact" if predictor.tiling.exact else "blended"
+            said = {"tiles": tiles, **predictor.engine, "key": key}
+            return write_outputs(path, target, raster, work, card, wanted, said=said)
     finally:
         raster.close()
 

@@ -59,7 +59,7 @@ def write_outputs(
     card: Card,
     wanted: Wanted,
     *,
-    key: str,
+    said: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the mask, a small picture of it and a summary, and return that.
 
@@ -70,7 +70,7 @@ def write_outputs(
         work: The mask that is done.
         card: Of the bundle.
         wanted: What is written beside the mask.
-        key: What tells this prediction from others.
+        said: What else is told: at ``key`` what tells this prediction from others.
 
     Raises:
         OSError: Something cannot be written.
@@ -100,7 +100,7 @@ def write_outputs(
         "size": list(work.size),
         "classes": shares_of(np.asarray(counts), card),
         "preview": str(preview),
-        "key": key,
+        **said,
     }
     write_whole(file_beside(stem, ".json"), json.dumps(summary, indent=1) + "\n")
     return summary

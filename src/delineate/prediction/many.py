@@ -107,11 +107,12 @@ def predict_files(
         wanted: What is written beside the mask; unset: nothing.
         watching: How videos, cameras and streams are predicted; unset: as they are.
         runtime: A name in the table of runtimes.
-        progress: Called with (done, all) after each image.
+        progress: Called with (done, all) after each image; within a video with its frames, within
+            an image beyond memory with its tiles.
 
     Raises:
         UsageError: An input names no file, or a prediction would replace an image, or the table of
-            run lengths one of the other files.
+            run lengths one of the other files; or objects of a camera or a sequence are wanted.
         DataError: Two images of one name would be in one table of run lengths.
         BundleError: There is no bundle.
         OSError: Nothing more can be written: the disk is full, or may not be written to.
@@ -125,8 +126,10 @@ def predict_files(
     if table is not None and files:
         refuse_table(table, files, to)
         _refuse_one_name(files, table)
+    if live or watching.rate is not None:
+        _require_masks_alone(wanted, "the frames", UsageError)
     if watching.rate is not None:
-        _refuse_beside_sequence(live, files, table)
+        _refuse_beside_sequence(live, files)
     predictor = Predictor.open(run, runtime=runtime)
     if watching.rate is not None:
         return Done([_predict_sequence(files, predictor, to, watching, progress)])
@@ -163,11 +166,9 @@ def _predict_all(
     files: Sequence[tuple[Path, Path]], todo: _Todo, progress: Progress | None
 ) -> Done:
     done = Done()
-    # Of one long image or video the parts are told, of many files these.
-    tell = progress if len(files) == 1 else None
     for number, (path, name) in enumerate(files, 1):
         try:
-            done.written.append(_predict_file(path, todo.to / name, todo, tell))
+            done.written.append(_predict_file(path, todo.to / name, todo, progress))
         except (DataError, MissingExtraError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
@@ -191,15 +192,12 @@ def _not_done(path: Path, error: OSError) -> DataError:
 
 def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None) -> dict[str, Any]:
     """Predict a video, an image beyond memory, or an image, and return its summary."""
-    whole = todo.wanted.whole or todo.predictor.card.fit == "resize"
-    if is_large(path, whole=whole):
+    card = todo.predictor.card
+    whole = todo.wanted.whole or card.fit == "resize"
+    if is_large(path, values=len(card.classes) + len(card.objects), whole=whole):
         return predict_large(todo.predictor, path, stem, todo.wanted, progress)
     if is_video(path):
-        if todo.wanted.whole:
-            raise DataError(
-                f"{path} is a video, of which there are no objects, probabilities or run lengths.",
-                hint="Leave out --instances, --probabilities and --rle, or name images.",
-            )
+        _require_masks_alone(todo.wanted, f"the video {path}", DataError)
         with open_file(path) as source:
             return predict_video(todo.predictor, source, stem, todo.watching, progress)
     image = read_image(path)
@@ -223,12 +221,19 @@ def _predict_sequence(
         return predict_video(predictor, source, to / "sequence", watching, progress)
 
 
-def _refuse_beside_sequence(
-    live: Sequence[str], files: Sequence[tuple[Path, Path]], table: Path | None
-) -> None:
+def _require_masks_alone(wanted: Wanted, what: str, kind: type[DelineateError]) -> None:
+    """Refuse what there is of images, and not of videos, with an error of such a kind."""
+    if wanted.whole:
+        raise kind(
+            f"There are no objects, probabilities or run lengths of {what}.",
+            hint="Leave out --instances, --probabilities and --rle, or name images.",
+        )
+
+
+def _refuse_beside_sequence(live: Sequence[str], files: Sequence[tuple[Path, Path]]) -> None:
     """Refuse what cannot be a frame of the one video that images make, or be told of it."""
     videos = [str(path) for path, _ in files if is_video(path)]
-    for given in [*live, *videos, *([] if table is None else [f"--rle {table}"])]:
+    for given in [*live, *videos]:
         raise UsageError(
             f"With --rate all images are the frames of one video, beside which {given} has no "
             "place.",

@@ -167,7 +167,7 @@ class Predictor:
             )
             for runtime in self.runtimes
         ]
-        mean: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
+        mean: np.ndarray = found[0] if len(found) == 1 else np.mean(found, axis=0)
         return mean
 
     @property

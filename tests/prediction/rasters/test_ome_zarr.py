@@ -117,8 +117,8 @@ def test_damaged_metadata_are_an_error_with_a_hint(tmp_path, change):
 
 def test_damaged_chunks_are_an_error_with_a_hint(tmp_path):
     write_image(tmp_path / "a.zarr", np.ones((9, 9), np.uint8), "yx")
-    for chunk in (tmp_path / "a.zarr" / "full").iterdir():
-        if not chunk.name.startswith("."):
+    for chunk in (tmp_path / "a.zarr" / "full").rglob("*"):
+        if chunk.is_file() and not chunk.name.startswith("."):
             chunk.write_bytes(b"nothing")
     raster = open_raster(tmp_path / "a.zarr")
     with pytest.raises(ImageError, match="damaged") as caught:
@@ -131,3 +131,21 @@ def test_huge_chunks_are_refused(tmp_path, monkeypatch):
     write_image(tmp_path / "a.zarr", np.zeros((20, 20), np.uint8), "yx")
     with pytest.raises(ImageError, match="chunks of 16×16"):
         open_raster(tmp_path / "a.zarr")
+
+
+def test_what_several_parts_need_is_decoded_once(tmp_path, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (50, 40), dtype=np.uint8)
+    write_image(tmp_path / "a.zarr", image, "yx")
+    monkeypatch.setattr("delineate.prediction.rasters.ome_zarr._BLOCK", 20)
+    raster, decoded = open_raster(tmp_path / "a.zarr"), []
+    real = type(raster)._decoded
+
+    def count(self, rows, columns):
+        decoded.append((rows.start, columns.start))
+        return real(self, rows, columns)
+
+    monkeypatch.setattr(type(raster), "_decoded", count)
+    for row in range(50):
+        part = raster.read(slice(row, row + 1), slice(3, 40))
+        np.testing.assert_array_equal(part[..., 0], image[row : row + 1, 3:])
+    assert sorted(decoded) == [(0, 0), (0, 32), (32, 0), (32, 32)]

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from delineate.errors import ImageError, UsageError
+from delineate.imaging import likeliest, resize_probabilities
 from delineate.prediction.many import predict_files
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor
@@ -273,6 +274,15 @@ def test_what_a_video_has_none_of_is_refused(tmp_path, colour_bundle, video):
     done = predict_files(colour_bundle.folder, [str(video)], to=tmp_path / "out", wanted=wanted)
     assert "no objects" in done.failures[0].message
     assert not list((tmp_path / "out").glob("bar*"))
+    for inputs, watching in ((["camera:0"], None), ([str(video)], Watching(rate=Fraction(5)))):
+        with pytest.raises(UsageError, match="no objects"):
+            predict_files(
+                colour_bundle.folder,
+                inputs,
+                to=tmp_path / "out",
+                wanted=wanted,
+                watching=watching,
+            )
 
 
 def test_frames_are_shown_when_they_came(tmp_path):
@@ -349,3 +359,61 @@ def test_frames_that_are_too_large_are_refused_before_they_are_decoded(video, mo
     monkeypatch.setattr(frames, "MAX_FRAME", SIZE[0] * SIZE[1])
     with open_file(video) as source:
         assert next(source.frames).image.shape == (*SIZE, 3)
+
+
+def test_what_an_earlier_prediction_has_left_does_not_stay_beside_a_later_one(
+    tmp_path, colour_bundle
+):
+    predictor, stem = Predictor.open(colour_bundle.folder), tmp_path / "a"
+
+    def source(*numbers):
+        shown = [Frame(n, n / 20, picture(n)) for n in numbers]
+        return Source("few", Fraction(20), len(shown), iter(shown))
+
+    predict_video(predictor, source(0, 1), stem, Watching(overlay=True))
+    assert (tmp_path / "a_overlay.mp4").is_file()
+    summary = predict_video(predictor, source(2), stem, Watching())
+    assert not (tmp_path / "a_overlay.mp4").exists()
+    assert summary == json.loads((tmp_path / "a.json").read_text())
+
+    def broken():
+        yield Frame(0, 0.0, picture(0))
+        raise ImageError("It is damaged.", hint="Copy it again.")
+
+    with pytest.raises(ImageError):
+        predict_video(predictor, Source("b", Fraction(20), 2, broken()), stem, Watching())
+    # The summary would speak for files that a later one may have replaced.
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_frames_that_come_damaged_are_left_out_of_a_stream_and_end_a_file(video):
+    content = bytearray(video.read_bytes())
+    data = content.index(b"mdat") + 8
+    with av.open(str(video)) as container:
+        packets = [packet.size for packet in container.demux(video=0) if packet.size]
+    begin = data + sum(packets[:4])
+    content[begin : begin + packets[4]] = b"\xff" * packets[4]
+    video.write_bytes(content)
+
+    def numbers(forgiving):
+        with av.open(str(video)) as container:
+            found = frames._decoded(container, "x", Fraction(20), forgiving=forgiving)
+            return [frame.number for frame in found]
+
+    assert 0 < len(numbers(True)) < 10
+    with pytest.raises(ImageError, match="damaged"):
+        numbers(False)
+
+
+def test_the_latency_of_a_live_source_begins_when_a_frame_comes():
+    newest = _Newest(iter([Frame(0, 0.0, picture(0))]), "camera")
+    (frame,) = newest.frames(None)
+    newest.stop()
+    assert frame.came > 0
+
+
+def test_many_classes_at_another_size_are_those_of_all_probabilities():
+    raw = np.random.default_rng(0).random((30, 40, 7), dtype=np.float32)
+    for size in ((61, 90), (17, 80), (30, 40)):
+        expected = resize_probabilities(raw, size).argmax(axis=-1)
+        np.testing.assert_array_equal(likeliest(raw, size), expected)

@@ -6,7 +6,7 @@ support", Histochemistry and Cell Biology 2023; https://ngff.openmicroscopy.org.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import numpy as np
 
 from delineate.data.proposing.pixel_size import PixelSize
 from delineate.errors import ImageError, MissingExtraError
-from delineate.prediction.rasters.raster import Size, Tags, refuse
+from delineate.prediction.rasters.kept import Kept
+from delineate.prediction.rasters.raster import Size, Tags, overlap, refuse
 from delineate.prediction.rasters.zarr_files import ZarrFiles, plain_path, require_metadata
 
 # Side of the chunks that are written, and of the smallest copy, in pixels.
 CHUNK, SMALLEST = 512, 512
+# Side of what is decoded at a time, at the least, and bytes of it that are kept.
+_BLOCK, _KEPT = 512, 192 << 20
 # Bytes of the largest chunk that is read.
 _LARGEST = 256 << 20
 # What chunks may be decoded by: what only turns numbers into others. Some that zarr knows do more.
@@ -50,6 +53,8 @@ class ZarrRaster:
     _array: Any
     _axes: str
     _files: ZarrFiles
+    _block: Size
+    _kept: Kept = field(default_factory=lambda: Kept(_KEPT))
     tags: Tags = ()
     has_alpha: bool = False
 
@@ -91,9 +96,11 @@ class ZarrRaster:
         if math.prod(chunk) * dtype.itemsize > _LARGEST:
             stored = "×".join(map(str, chunk))
             raise refuse(path, f"has chunks of {stored}", "Save it in chunks of 1024×1024.")
-        size, rows = (sides["y"], sides["x"]), chunk[axes.index("y")]
+        size, (rows, columns) = (sides["y"], sides["x"]), (chunk[axes.index(name)] for name in "yx")
+        # Chunks that are small are read several at a time.
+        block = (-(-_BLOCK // rows) * rows, -(-_BLOCK // columns) * columns)
         channels = sides.get("c", 1)
-        return cls(path, size, channels, dtype, pixel_size, rows, array, axes, files)
+        return cls(path, size, channels, dtype, pixel_size, rows, array, axes, files, block)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a part: (height, width, channels).
@@ -101,6 +108,27 @@ class ZarrRaster:
         Raises:
             ImageError: A chunk is damaged, or its file lies elsewhere or becomes too large.
         """
+        shape = (rows.stop - rows.start, columns.stop - columns.start, self.channels)
+        found = np.empty(shape, self.dtype)
+        high, wide = self._block
+        for row in range(rows.start // high * high, rows.stop, high):
+            for column in range(columns.start // wide * wide, columns.stop, wide):
+                block = self._block_at(row, column)
+                inside, outside = overlap(block.shape[:2], (row, column), rows, columns)
+                found[outside] = block[inside]
+        return found
+
+    def _block_at(self, row: int, column: int) -> np.ndarray:
+        """Return some chunks, (height, width, channels)."""
+        kept = self._kept.get((row, column))
+        if kept is not None:
+            return kept
+        last = (min(row + self._block[0], self.size[0]), min(column + self._block[1], self.size[1]))
+        found = self._decoded(slice(row, last[0]), slice(column, last[1]))
+        self._kept.put((row, column), found)
+        return found
+
+    def _decoded(self, rows: slice, columns: slice) -> np.ndarray:
         parts = {"y": rows, "x": columns, "c": slice(0, self.channels)}
         wanted = {"y": rows, "x": columns, "c": slice(None)}
         try:
@@ -147,7 +175,13 @@ def write_zarr(
     group = zarr.create_group(path, zarr_format=2)
     sizes = _sizes(size)
     arrays = [
-        group.create_array(str(number), shape=each, chunks=(CHUNK, CHUNK), dtype="uint8")
+        group.create_array(
+            str(number),
+            shape=each,
+            chunks=(CHUNK, CHUNK),
+            dtype="uint8",
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+        )
         for number, each in enumerate(sizes)
     ]
     row = 0

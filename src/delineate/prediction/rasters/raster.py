@@ -15,9 +15,12 @@ Size = tuple[int, int]
 Tags = tuple[tuple[int, int, int, Any], ...]
 
 TIFF = (".tif", ".tiff")
+# GeoTIFF's tags: the scale of pixels, tie points, a transformation, keys and their values.
+GEOGRAPHIC = (33550, 33922, 34264, 34735, 34736, 34737)
 ZARR = ".zarr"
-# Images of more pixels are read in parts where their format allows it: 192 MiB of RGB.
-LARGE = 1 << 26
+# Images of which a network says more values are read in parts where their format allows it: 67
+# million pixels of two classes, 12 million of eleven.
+LARGE = 1 << 27
 # Values of a band of rows that is worked on at a time; and at the most, where rows are stored
 # together, so that they are decoded once.
 BAND, LONGEST_BAND = 1 << 23, 1 << 27
@@ -61,18 +64,21 @@ class Raster(Protocol):
         ...
 
 
-def is_large(path: Path, *, whole: bool = False) -> bool:
+def is_large(path: Path, *, values: int = 1, whole: bool = False) -> bool:
     """Return whether an image is to be read in parts.
+
+    A TIFF file that says where on Earth it lies is, whatever its size: so its mask says it too.
 
     Args:
         path: A file, or the folder of an OME-Zarr image.
+        values: How many a network says of each pixel.
         whole: Whether it is asked for what needs it whole: then as long as it can be read so.
     """
     if path.suffix.lower() not in TIFF:
         return is_zarr(path)
-    pixels, values = _claimed_by_tiff(path)
-    too_large = pixels > MAX_PIXELS or values > MAX_VALUES
-    if whole or pixels <= LARGE or too_large:
+    pixels, stored, placed = _claimed_by_tiff(path)
+    too_large = pixels > MAX_PIXELS or stored > MAX_VALUES
+    if whole or too_large or not (placed or pixels * values > LARGE):
         return too_large
     try:
         open_raster(path).close()
@@ -126,20 +132,21 @@ def bands_of(size: Size, channels: int, *, whole: int = 1) -> list[tuple[int, in
     return [(first, min(first + step, height)) for first in range(0, height, step)]
 
 
-def _claimed_by_tiff(path: Path) -> tuple[int, int]:
-    """Return how many pixels and values the header claims.
+def _claimed_by_tiff(path: Path) -> tuple[int, int, bool]:
+    """Return how many pixels and values the header claims, and whether it says where they lie.
 
     None where it is damaged, or no file, which a reader will tell.
     """
     if not path.is_file():  # a pipe would block
-        return 0, 0
+        return 0, 0, False
     try:
         with quiet(), tifffile.TiffFile(path, is_ome=False) as tiff:
             page = tiff.pages[0]
             pixels = int(page.imagelength * page.imagewidth)
-            return pixels, pixels * int(page.samplesperpixel)
+            placed = any(number in page.tags for number in GEOGRAPHIC)
+            return pixels, pixels * int(page.samplesperpixel), placed
     except DECODER_ERRORS:
-        return 0, 0
+        return 0, 0, False
 
 
 def open_raster(path: Path) -> Raster:
@@ -160,6 +167,28 @@ def open_raster(path: Path) -> Raster:
     from delineate.prediction.rasters.tiff import TiffRaster
 
     return TiffRaster.open(path)
+
+
+def overlap(
+    shape: Size, corner: tuple[int, int], rows: slice, columns: slice
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return where something that is stored together and a part of the image meet.
+
+    Args:
+        shape: (height, width) of what is stored together.
+        corner: Its first row and column.
+        rows: Of the part.
+        columns: Likewise.
+
+    Returns:
+        The rows and columns that they share, within the one and within the other.
+    """
+    inside, outside = [], []
+    for length, first, part in zip(shape, corner, (rows, columns), strict=True):
+        start, stop = max(first, part.start), min(first + length, part.stop)
+        inside.append(slice(start - first, stop - first))
+        outside.append(slice(start - part.start, stop - part.start))
+    return (inside[0], inside[1]), (outside[0], outside[1])
 
 
 def refuse(path: Path, why: str, hint: str) -> ImageError:

@@ -2,7 +2,6 @@
 
 import math
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,14 +13,13 @@ from delineate.data.proposing.pixel_size import PixelSize, read_pixel_size
 from delineate.decoding.segments import PARTS, decoded
 from delineate.decoding.stored import DECODER_ERRORS, ORIENTATION, check_file, quiet, several
 from delineate.decoding.tiff import check_parts
-from delineate.prediction.rasters.raster import Size, Tags, refuse
+from delineate.prediction.rasters.kept import Kept
+from delineate.prediction.rasters.raster import GEOGRAPHIC, Size, Tags, overlap, refuse
 
 # Photometric interpretations of pixels that are values and no indices, and their channels.
 _INVERTED, _GREY, _RGB, _YCBCR = 0, 1, 2, 6
 _COLOURS = {_INVERTED: 1, _GREY: 1, _RGB: 3, _YCBCR: 3}
 _UNCOMPRESSED, _JPEG = 1, 7
-# GeoTIFF's tags: the scale of pixels, tie points, a transformation, keys and their values.
-_GEOGRAPHIC = (33550, 33922, 34264, 34735, 34736, 34737)
 _ALPHA = (1, 2)  # of the tag ExtraSamples: associated, unassociated
 
 # Bytes of decoded strips and tiles that are kept, since the next part mostly needs them again, and
@@ -94,10 +92,8 @@ class TiffRaster:
     _tiff: Any
     _file: BinaryIO
     _grid: _Grid
-    _most: int
+    _kept: Kept
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _kept: "OrderedDict[int, np.ndarray]" = field(default_factory=OrderedDict)
-    _bytes: int = 0
 
     @property
     def rows(self) -> int:
@@ -127,7 +123,7 @@ class TiffRaster:
                 _require_readable(page, path)
                 check_parts(page, file)
                 grid, tags = _grid_of(page), _geographic(page)
-                most = _bytes_to_keep(page, grid, path)
+                kept = Kept(_bytes_to_keep(page, grid, path))
             # Not above: it takes the lock of quiet() itself.
             pixel_size = read_pixel_size(path)
         except DECODER_ERRORS as error:
@@ -137,7 +133,7 @@ class TiffRaster:
             file.close()
             raise
         channels = page.samplesperpixel - (1 if _alpha(page) is not None else 0)
-        return cls(path, grid.size, channels, page.dtype, pixel_size, tags, tiff, file, grid, most)
+        return cls(path, grid.size, channels, page.dtype, pixel_size, tags, tiff, file, grid, kept)
 
     @property
     def has_alpha(self) -> bool:
@@ -165,7 +161,7 @@ class TiffRaster:
                 continue
             for number, row, column in grid.meeting(rows, columns):
                 segment = self._segment(plane * grid.count + number)
-                inside, outside = _overlap(segment.shape[:2], (row, column), rows, columns)
+                inside, outside = overlap(segment.shape[:2], (row, column), rows, columns)
                 found[(*outside, channels)] = segment[inside]
         found = self._without_alpha(found)
         if page.photometric == _INVERTED:
@@ -179,10 +175,10 @@ class TiffRaster:
 
     def _segment(self, number: int) -> np.ndarray:
         """Return the values of a strip or tile, (rows, columns, samples)."""
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
         with self._lock:
-            if number in self._kept:
-                self._kept.move_to_end(number)
-                return self._kept[number]
             data = self._data(number)
         try:
             with quiet():
@@ -190,7 +186,7 @@ class TiffRaster:
         except DECODER_ERRORS as error:
             why = f"is damaged in part {number}: {error}"
             raise refuse(self.path, why, "Copy or export it again.") from error
-        self._keep(number, values)
+        self._kept.put(number, values)
         return values
 
     def _rows(self, plane: int, rows: slice, columns: slice) -> np.ndarray:
@@ -232,15 +228,6 @@ class TiffRaster:
                 "Save it without transparency, as the training images are.",
             )
         return np.delete(found, alpha, axis=2)
-
-    def _keep(self, number: int, values: np.ndarray) -> None:
-        with self._lock:
-            if number not in self._kept:
-                self._kept[number] = values
-                self._bytes += values.nbytes
-            while self._bytes > self._most and len(self._kept) > 1:
-                _, oldest = self._kept.popitem(last=False)
-                self._bytes -= oldest.nbytes
 
 
 def _require_single(tiff: Any, path: Path) -> None:
@@ -286,7 +273,7 @@ def _require_readable(page: Any, path: Path) -> None:
         )
     grid = _grid_of(page)
     segment = math.prod(grid.shape_of(0)) * page.dtype.itemsize
-    if segment > _LONGEST:
+    if segment > _LONGEST and not grid.alone:
         raise refuse(path, f"has strips of {segment / 2**20:.0f} MiB", _TILED)
 
 
@@ -302,7 +289,7 @@ def _bytes_to_keep(page: Any, grid: _Grid, path: Path) -> int:
 
 
 def _geographic(page: Any) -> Tags:
-    found = [page.tags.get(number) for number in _GEOGRAPHIC]
+    found = [page.tags.get(number) for number in GEOGRAPHIC]
     return tuple(
         (int(tag.code), int(tag.dtype), int(tag.count), _as_stored(tag.value))
         for tag in found
@@ -316,7 +303,9 @@ def _as_stored(value: Any) -> Any:
 
 
 def _alpha(page: Any) -> int | None:
-    """Return the channel that is called alpha, if one is."""
+    """Return the channel that is called alpha, if one is; or that is one more and says nothing."""
+    if not page.extrasamples and page.samplesperpixel == _COLOURS[int(page.photometric)] + 1:
+        return int(page.samplesperpixel) - 1
     colours = page.samplesperpixel - len(page.extrasamples)
     places = [place for place, what in enumerate(page.extrasamples) if what in _ALPHA]
     return colours + places[0] if places else None
@@ -345,15 +334,3 @@ def _lies_in_one(page: Any, grid: _Grid) -> bool:
     rows = [grid.shape_of(number)[0] for number in range(grid.count)]
     filled = counts.shape[1] == grid.count and np.all(counts == np.array(rows) * row)
     return bool(filled and np.all(strips[:, 1:] == strips[:, :-1] + counts[:, :-1]))
-
-
-def _overlap(
-    shape: Size, corner: tuple[int, int], rows: slice, columns: slice
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return where a segment and a part meet: within the segment, and within the part."""
-    inside, outside = [], []
-    for length, first, part in zip(shape, corner, (rows, columns), strict=True):
-        start, stop = max(first, part.start), min(first + length, part.stop)
-        inside.append(slice(start - first, stop - first))
-        outside.append(slice(start - part.start, stop - part.start))
-    return (inside[0], inside[1]), (outside[0], outside[1])

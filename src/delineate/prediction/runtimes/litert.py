@@ -1,6 +1,5 @@
 """Runs a LiteRT model (once TensorFlow Lite) on the processor."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from delineate.errors import BundleError
 from delineate.prediction.runtimes.extras import needed
+from delineate.share import cores
 
 
 class LiteRtRuntime:
@@ -35,7 +35,7 @@ class LiteRtRuntime:
         """
         litert = needed("ai_edge_litert.interpreter", extra="litert", of="LiteRT models")
         try:
-            return cls(litert.Interpreter(str(path), num_threads=os.cpu_count()))
+            return cls(litert.Interpreter(str(path), num_threads=cores()))
         except (ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [""])[0].rstrip(".")
             raise BundleError(

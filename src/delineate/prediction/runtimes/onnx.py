@@ -69,7 +69,10 @@ class TensorRtRuntime(OnnxRuntime):
         half = path.stem.endswith("float16")
         options: dict[str, Any] = {"trt_fp16_enable": half, "trt_engine_cache_enable": True}
         # Not in the bundle, whose files are those that it was saved with.
-        options["trt_engine_cache_path"] = str(default_folder() / "tensorrt" / sha256(path)[:16])
+        cache = default_folder() / "tensorrt" / sha256(path)[:16]
+        # TensorRT makes the last folder alone.
+        cache.mkdir(parents=True, exist_ok=True)
+        options["trt_engine_cache_path"] = str(cache)
         session = _session(path, [(_TENSORRT, options), "CUDAExecutionProvider"])
         # Without TensorRT's libraries it would compute on the processor, without a word.
         if session.get_providers()[0] != _TENSORRT:

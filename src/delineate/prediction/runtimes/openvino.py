@@ -1,6 +1,5 @@
 """Runs an OpenVINO model on the processor."""
 
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ PRECISION = ["delineate", "precision"]
 """Where in the file it stands in which arithmetic the model runs."""
 
 _HINTS = {"float32": "f32", "float16": "f32", "bfloat16": "bf16", "int8": "f32"}
-# Models of one size are faster than one of any size, but each takes a second to compile: so many
-# sizes are kept, and after so many one of any size does for all others.
-_KEPT, _MOST = 4, 12
+# Models of one size are faster than one of any size, but each takes a second to compile: after so
+# many sizes one of any size does for all others.
+_MOST = 8
 
 
 class OpenVinoRuntime:
@@ -30,8 +29,7 @@ class OpenVinoRuntime:
 
     def __init__(self, core: Any, model: Any) -> None:
         self._core, self._model = core, model
-        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
-        self._count = 0
+        self._compiled: dict[tuple[int, ...], Any] = {}
 
     @classmethod
     def open(cls, path: Path) -> "OpenVinoRuntime":
@@ -64,17 +62,14 @@ class OpenVinoRuntime:
     def _of(self, shape: tuple[int, ...]) -> Any:
         """Return the compiled model for a shape."""
         model = self._model
-        if not model.is_dynamic() or (shape not in self._compiled and self._count >= _MOST):
+        full = shape not in self._compiled and len(self._compiled) >= _MOST
+        if full or not model.is_dynamic():
             shape = ()
         if shape not in self._compiled:
             if shape:
                 model = model.clone()
                 model.reshape(list(shape))
             self._compiled[shape] = self._core.compile_model(model, "CPU", self._settings())
-            self._count += 1
-        self._compiled.move_to_end(shape)
-        while len(self._compiled) > _KEPT:
-            self._compiled.popitem(last=False)
         return self._compiled[shape]
 
     def _settings(self) -> dict[str, str]:

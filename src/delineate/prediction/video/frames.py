@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -45,11 +45,13 @@ class Frame:
         number: From 0 on; those that were not taken count.
         seconds: Since the first one.
         image: (height, width, channels) uint8 or uint16.
+        came: When it came from a live source, by ``time.perf_counter``; 0: not from one.
     """
 
     number: int
     seconds: float
     image: np.ndarray
+    came: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
                 first = takewhile(lambda frame: seconds is None or frame.seconds < seconds, ahead)
                 yield Source(given, rate, stream.frames or None, first)
             return
-        newest = _Newest(_decoded(container, given, rate), given)
+        newest = _Newest(_decoded(container, given, rate, forgiving=True), given)
         try:
             yield Source(given, rate, None, newest.frames(seconds), live=True)
         finally:
@@ -180,10 +182,7 @@ class _Newest:
                 self._listening.result()
                 return
             else:
-                raise ImageError(
-                    f"'{self._name}' has sent no frame for {_PATIENCE:g} seconds.",
-                    hint="Check the camera or the network.",
-                )
+                raise _silent(self._name)
 
     def stop(self) -> None:
         """Listen no longer."""
@@ -197,7 +196,7 @@ class _Newest:
                 with self._changed:
                     if self._ended:
                         return
-                    self._frame = frame
+                    self._frame = replace(frame, came=time.perf_counter())
                     self._changed.notify()
         finally:
             with self._changed:
@@ -241,22 +240,53 @@ def _check_frame(name: str, height: int, width: int) -> None:
         )
 
 
-def _decoded(container: Any, name: str, rate: Fraction) -> Iterator[Frame]:
+def _decoded(
+    container: Any, name: str, rate: Fraction, *, forgiving: bool = False
+) -> Iterator[Frame]:
+    """Yield the frames of an opened video.
+
+    Args:
+        container: PyAV's own.
+        name: For errors.
+        rate: Frames per second, where frames do not say when they are shown.
+        forgiving: Whether frames that came damaged are left out, as a network loses some.
+    """
     av = needed("av", extra="video", of="Videos")
     first = None
+    # One for all frames: each would make its own.
+    reformatter = av.video.reformatter.VideoReformatter()
     try:
-        for number, frame in enumerate(container.decode(video=0)):
+        for number, frame in enumerate(_frames_of(container, forgiving=forgiving)):
             told = frame.time if frame.time is not None else float(number / rate)
             first = told if first is None else first
             _check_frame(name, frame.height, frame.width)
-            image = frame.to_ndarray(format="rgb24")
+            image = reformatter.reformat(frame, format="rgb24").to_ndarray()
             # As it is shown: phones store videos lying on their side.
             turns = round(getattr(frame, "rotation", 0) / 90) % 4
             yield Frame(number, told - first, np.ascontiguousarray(np.rot90(image, turns)))
+    except av.error.ExitError as error:
+        raise _silent(name) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise ImageError(
             f"Video '{name}' is damaged: {_reason(error)}.", hint="Copy or export it again."
         ) from error
+
+
+def _frames_of(container: Any, *, forgiving: bool) -> Iterator[Any]:
+    av = needed("av", extra="video", of="Videos")
+    for packet in container.demux(video=0):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            if not forgiving:
+                raise
+
+
+def _silent(name: str) -> ImageError:
+    return ImageError(
+        f"'{name}' has sent no frame for {_PATIENCE:g} seconds.",
+        hint="Check the camera or the network.",
+    )
 
 
 @contextmanager

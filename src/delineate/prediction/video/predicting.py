@@ -16,15 +16,17 @@ import numpy as np
 from delineate.bundle import Card
 from delineate.errors import ImageError
 from delineate.files import whole_file, write_whole
-from delineate.imaging import resize_image, resize_probabilities
+from delineate.imaging import likeliest, resize_image, resize_probabilities
 from delineate.interrupt import StopRequest
 from delineate.overlays import overlay
+from delineate.prediction.cleaning import clean
 from delineate.prediction.outputs import shares_of
-from delineate.prediction.predictor import Predictor, finish
+from delineate.prediction.predictor import Predictor, cleaning_of, finish
 from delineate.prediction.video.frames import Frame, Source
 from delineate.prediction.video.writing import Video, other_size, write_video
 
 Size = tuple[int, int]
+_ENDINGS = {"mask": "_mask.mkv", "frames_file": "_frames.jsonl", "overlay": "_overlay.mp4"}
 Progress = Callable[[int, int], None]
 
 
@@ -52,7 +54,8 @@ class _Clock:
     """What frames have cost.
 
     Attributes:
-        latencies: Seconds from each frame, decoded, to its mask.
+        latencies: Seconds to its mask from when each frame was taken, of a live source from when
+            it came.
         begun: When the first one was asked for.
         last: The number of the last one.
     """
@@ -101,6 +104,8 @@ def predict_video(
         OSError: Something cannot be written.
     """
     files = {name: stem.with_name(f"{stem.name}{end}") for name, end in _endings(watching).items()}
+    # It speaks for the files that are replaced now.
+    stem.with_name(f"{stem.name}.json").unlink(missing_ok=True)
     clock, counts = _Clock(), np.zeros(len(predictor.card.classes), np.int64)
     ended = None
     with _opened(files, source, predictor.card) as keep:
@@ -120,8 +125,12 @@ def predict_video(
             ended = error.message
         if not clock.latencies:
             raise ImageError(f"'{source.name}' holds no frame.", hint="Check that it plays.")
+    for end in _ENDINGS.values():
+        if (earlier := stem.with_name(f"{stem.name}{end}")) not in files.values():
+            earlier.unlink(missing_ok=True)
     summary = {
         "video": source.name,
+        **predictor.engine,
         **{name: str(path) for name, path in files.items()},
         **clock.summary(),
         "classes": shares_of(counts, predictor.card),
@@ -147,8 +156,7 @@ def _until_told(
 
 
 def _endings(watching: Watching) -> dict[str, str]:
-    shown = {"overlay": "_overlay.mp4"} if watching.overlay else {}
-    return {"mask": "_mask.mkv", "frames_file": "_frames.jsonl", **shown}
+    return {name: end for name, end in _ENDINGS.items() if name != "overlay" or watching.overlay}
 
 
 def _predicted(
@@ -158,7 +166,7 @@ def _predicted(
     kept: np.ndarray | None = None
     first: Size | None = None
     for frame in source.frames:
-        begun = time.perf_counter()
+        begun = frame.came or time.perf_counter()
         first = first or frame.image.shape[:2]
         if frame.image.shape[:2] != first:
             raise other_size(frame.image.shape[:2], first)
@@ -170,9 +178,17 @@ def _predicted(
             raw = cv2.addWeighted(kept, watching.smoothing, raw, 1 - watching.smoothing, 0)
             raw = raw.reshape(kept.shape)
         kept = raw
-        whole = raw if watching.size is None else resize_probabilities(raw, size)
-        mask = finish(whole, predictor.card).mask
-        yield frame, mask, time.perf_counter() - begun
+        yield frame, _mask_of(raw, predictor.card, size), time.perf_counter() - begun
+
+
+def _mask_of(raw: np.ndarray, card: Card, size: Size) -> np.ndarray:
+    """Return the class ids that a model's output stands for, at the size of the frame."""
+    if raw.shape[:2] == size:
+        return finish(raw, card).mask
+    if card.objects or card.class_channels <= 2:
+        return finish(resize_probabilities(raw, size), card).mask
+    # Of many classes, all at full size are more than the network itself has to move.
+    return clean(likeliest(raw, size), **cleaning_of(card.post))
 
 
 Keep = Callable[[Frame, np.ndarray, np.ndarray, float], None]
@@ -218,5 +234,6 @@ def _write(
     frame, mask, line = done
     masks.add(mask, frame.seconds)
     if shown is not None:
-        shown.add(overlay(frame.image, mask, card.colours), frame.seconds)
+        # Each frame as bright as it is: what is decided frame by frame flickers.
+        shown.add(overlay(frame.image, mask, card.colours, brighten=False), frame.seconds)
     table.write(json.dumps(line) + "\n")
