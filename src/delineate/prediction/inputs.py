@@ -29,7 +29,7 @@ ENDINGS = (
 )
 
 
-def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
+def find_inputs(inputs: Sequence[str], to: Path, *, values: int = 1) -> list[tuple[Path, Path]]:
     """Return each image's file and the name of its prediction, without suffix.
 
     Below a folder the names keep the subfolders; two files of one name get their suffix as well,
@@ -38,6 +38,7 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
     Args:
         inputs: Files, folders or patterns.
         to: The folder that is written to; what lies in it is left out of the folders.
+        values: How many a network says of each pixel.
 
     Raises:
         UsageError: An input names no image, a folder cannot be read, or a prediction would replace
@@ -53,7 +54,7 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
             )
         found |= {path: name for path, name in pairs if path not in found}
     named = list(zip(found, _unlike(list(found.values())), strict=True))
-    _refuse_replacing(named, to)
+    _refuse_replacing(named, to, values)
     return named
 
 
@@ -115,7 +116,7 @@ def _pictures(stem: Path) -> set[Path]:
     return {file_beside(stem, f"{ending}.png") for ending in PICTURES}
 
 
-def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
+def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path, values: int) -> None:
     images = {path.resolve() for path, _ in named}
     for path, stem in named:
         written = _pictures(to / stem) | {Run(to).review_sheet}
@@ -123,7 +124,7 @@ def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
             written |= {file_beside(to / stem, ending) for ending in VIDEOS}
         # The mask of an image that is predicted in parts is of the image's own kind.
         mask = file_beside(to / stem, path.suffix)
-        if mask.resolve() in images and is_large(path):
+        if mask.resolve() in images and is_large(path, values=values):
             written.add(mask)
         if any(picture.resolve() in images for picture in written):
             raise UsageError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from delineate.bundle import Bundle, Card
 from delineate.errors import DataError, DelineateError, MissingExtraError, UsageError
 from delineate.imaging import read_image
 from delineate.prediction.inputs import find_inputs, refuse_table
@@ -121,7 +122,8 @@ def predict_files(
     watching = replace(watching or Watching(), overlay=wanted.overlay)
     live = [given for given in inputs if is_live(given)]
     still = [given for given in inputs if not is_live(given)]
-    files = find_inputs(still, to) if still else []
+    values = _values_of(Bundle.open(getattr(run, "folder", run)).card)
+    files = find_inputs(still, to, values=values) if still else []
     table = wanted.run_lengths
     if table is not None and files:
         refuse_table(table, files, to)
@@ -194,7 +196,7 @@ def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None
     """Predict a video, an image beyond memory, or an image, and return its summary."""
     card = todo.predictor.card
     whole = todo.wanted.whole or card.fit == "resize"
-    if is_large(path, values=len(card.classes) + len(card.objects), whole=whole):
+    if is_large(path, values=_values_of(card), whole=whole):
         return predict_large(todo.predictor, path, stem, todo.wanted, progress)
     if is_video(path):
         _require_masks_alone(todo.wanted, f"the video {path}", DataError)
@@ -207,6 +209,11 @@ def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None
         todo.add(path.stem, prediction.instances)
     todo.unsure.add(str(path), image, prediction)
     return summary
+
+
+def _values_of(card: Card) -> int:
+    """Return how many values a prediction has for each pixel."""
+    return len(card.classes) + len(card.objects)
 
 
 def _predict_sequence(
