@@ -1,11 +1,14 @@
 """Writing files whole or not at all."""
 
 import hashlib
+import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # How the names of files begin that are being written. It is short: names have 255 bytes at most.
 TEMPORARY = ".writing-"
@@ -56,6 +59,31 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
     """
     with whole_file(path, durable=durable) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def sealed(values: Any) -> str:
+    """Return values as JSON, with the checksum of that.
+
+    Args:
+        values: Plain values.
+    """
+    return json.dumps({"sum": zlib.crc32(json.dumps(values).encode()), "values": values})
+
+
+def unsealed(text: str) -> Any:
+    """Return the values that :func:`sealed` has written.
+
+    Args:
+        text: What it has returned.
+
+    Raises:
+        ValueError: It is damaged.
+        KeyError: It is other JSON, and likewise TypeError.
+    """
+    said = json.loads(text)
+    if zlib.crc32(json.dumps(said["values"]).encode()) != said["sum"]:
+        raise ValueError("its checksum is wrong")
+    return said["values"]
 
 
 def sha256(path: Path) -> str:

@@ -12,8 +12,10 @@ from filelock import FileLock, Timeout
 from delineate.errors import RunError
 
 LOCK = ".lock"
+# Who has it, for people.
+_HOLDER = f"{LOCK}ed-by"
 # What file systems say that know no locks.
-_UNKNOWN = (errno.EOPNOTSUPP, errno.ENOLCK)
+_UNKNOWN = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 _ANOTHER = "another process"
 
 
@@ -31,13 +33,13 @@ def hold(folder: Path) -> Iterator[None]:
         RunError: Another process has it, or another training in this one.
         OSError: The folder cannot be written.
     """
-    place = folder / LOCK
+    holder = folder / _HOLDER
     with ExitStack() as held:
         try:
-            held.enter_context(FileLock(place, timeout=0))
+            held.enter_context(FileLock(folder / LOCK, timeout=0, fallback_to_soft=False))
         except Timeout as error:
             raise RunError(
-                f"The run folder {folder} is being written by {_holder(place)}.",
+                f"The run folder {folder} is being written by {_said_by(holder)}.",
                 hint="Wait until it ends, or choose another --to.",
             ) from error
         except OSError as error:
@@ -45,11 +47,12 @@ def hold(folder: Path) -> Iterator[None]:
                 raise
         # A full disk does not matter: it is only for people.
         with suppress(OSError):
-            place.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+            text = f"process {os.getpid()} on {socket.gethostname()}\n"
+            holder.write_text(text, encoding="utf-8")
         yield
 
 
-def _holder(place: Path) -> str:
+def _said_by(holder: Path) -> str:
     with suppress(OSError):
-        return place.read_text(encoding="utf-8", errors="replace")[:200].strip() or _ANOTHER
+        return holder.read_text(encoding="utf-8", errors="replace")[:200].strip() or _ANOTHER
     return _ANOTHER

@@ -48,7 +48,7 @@ class Run:
             RunError: Something stands there already.
         """
         nothing = folder.is_dir() and all(
-            path.name == LOCK or path.name.startswith(TEMPORARY) for path in folder.iterdir()
+            path.name.startswith((LOCK, TEMPORARY)) for path in folder.iterdir()
         )
         if folder.exists() and not nothing:
             raise RunError(

@@ -261,12 +261,12 @@ def test_classes_of_more_than_two_train_with_a_softmax(recipe, tmp_path):
     assert [item["name"] for item in card["classes"]] == ["ground", "a", "b"]
 
 
-def test_errors_of_the_disk_other_than_full_are_passed_on(discs, recipe, tmp_path, monkeypatch):
+def test_a_folder_that_may_not_be_written_is_told(discs, recipe, tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(train_module, "describe", refuse)
-    with pytest.raises(PermissionError):
+    with pytest.raises(RunError, match="may not be written"):
         train(discs, recipe, to=tmp_path / "run")
 
 

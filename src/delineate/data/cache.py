@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from delineate.data.file_hashes import FileHashes
 from delineate.data.looks.look import Look, look_at
 from delineate.data.reading import Decoded, decode
 from delineate.data.records import Facts, Record
-from delineate.files import whole_file, write_whole
+from delineate.files import sealed, unsealed, whole_file, write_whole
 
 # Part of every entry's name: to be raised whenever reading changes what it returns, or the
 # fingerprint what it finds.
@@ -103,7 +102,7 @@ class Cache:
         seen = _load_look(entry)
         if seen is None:
             seen = look_at(self.get(record, content))
-            text = _sealed(seen.as_json())
+            text = sealed(seen.as_json())
             _keep(self.folder, lambda: write_whole(entry, text, durable=False))
         return seen
 
@@ -113,7 +112,7 @@ class Cache:
             text = _beside(entry, ".json").read_text()
             # Once, since it reads all pixels: later on only those that are asked for are.
             known = entry in self.sound
-            said = json.loads(text)["values"] if known else _unsealed(text)
+            said = json.loads(text)["values"] if known else unsealed(text)
             found = _read(entry, Facts.from_json(said["facts"]), said["types"])
             if not known and _sums(found) != said["sums"]:
                 raise ValueError("its checksum is wrong")
@@ -154,7 +153,7 @@ def _warn(folder: Path, reason: str) -> None:
 
 def _load_look(path: Path) -> Look | None:
     try:
-        return Look.from_json(_unsealed(path.read_text()))
+        return Look.from_json(unsealed(path.read_text()))
     except FileNotFoundError:
         return None
     except _DAMAGE:
@@ -194,23 +193,6 @@ def _sums(decoded: Decoded) -> dict[str, int]:
     }
 
 
-def _sealed(values: Any) -> str:
-    """Return values as JSON, with the checksum of that."""
-    return json.dumps({"sum": zlib.crc32(json.dumps(values).encode()), "values": values})
-
-
-def _unsealed(text: str) -> Any:
-    """Return the values that :func:`_sealed` has written.
-
-    Raises:
-        ValueError: The text is damaged.
-    """
-    said = json.loads(text)
-    if zlib.crc32(json.dumps(said["values"]).encode()) != said["sum"]:
-        raise ValueError("its checksum is wrong")
-    return said["values"]
-
-
 def _map(entry: Path, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return an array of an entry, memory-mapped.
 
@@ -238,4 +220,4 @@ def _store(entry: Path, decoded: Decoded) -> None:
     # take longer than decoding, and a part that a crash of the machine leaves does not load.
     types = {name: array.dtype.name for name, array in arrays.items()}
     values = {"facts": decoded.facts.as_json(), "types": types, "sums": _sums(decoded)}
-    write_whole(_beside(entry, ".json"), _sealed(values), durable=False)
+    write_whole(_beside(entry, ".json"), sealed(values), durable=False)

@@ -5,7 +5,6 @@ control, a file counts as unchanged while the file system's size, number and tim
 that was changed within the clock's grain of its hashing is read again.
 """
 
-import json
 import os
 import time
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from delineate.decoding.stored import check_file
 from delineate.errors import ImageError
-from delineate.files import sha256, write_whole
+from delineate.files import sealed, sha256, unsealed, write_whole
 
 GRAIN_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
 
@@ -38,9 +37,9 @@ class FileHashes:
     def open(cls, path: Path) -> "FileHashes":
         """Return the hashes that are kept in a file; none where it is missing or damaged."""
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = unsealed(path.read_text(encoding="utf-8"))
             known = {name: (_stamp(stamp), str(sha)) for name, (stamp, sha) in rows.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             known = {}
         return cls(path, known)
 
@@ -74,7 +73,7 @@ class FileHashes:
             OSError: They cannot be written.
         """
         if self.path is not None and self.fresh:
-            write_whole(self.path, json.dumps(self.known), durable=False)
+            write_whole(self.path, sealed(self.known), durable=False)
             self.fresh.clear()
 
 

@@ -184,7 +184,8 @@ def _input(whole: Dataset, card: Card) -> dict[str, Any]:
 
 def _write(run: Run, report: Report, tally: Tally, card: Card) -> None:
     write_whole(run.report_json, json.dumps(report.to_json(), indent=1) + "\n")
-    write_whole(run.report, render(report))
     table = np.sum([image.table for image in tally.images], axis=0)
     write_whole(run.confusion_matrix, confusion_matrix(table, card.names))
     write_review(run, tally.review)
+    # Last: where it stands, all of it does.
+    write_whole(run.report, render(report))

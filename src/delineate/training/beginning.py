@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from delineate.data.checking.check import TOLD, heed_faults
@@ -15,7 +16,7 @@ from delineate.data.splitting.partition import (
     stored_names,
 )
 from delineate.errors import DataError, RunError
-from delineate.files import write_whole
+from delineate.files import sha256, write_whole
 from delineate.models.machine import environment
 from delineate.models.weights import weights_path
 from delineate.planning.plan import Plan, plan
@@ -23,6 +24,7 @@ from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run, next_folder
 from delineate.training.refusing import refuse_lost_weights, refuse_settings
+from delineate.training.resuming import RECIPE
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +111,8 @@ def without_unreadable(
             f"None of the images of {dataset.name} can be read.",
             hint="Run 'delineate check' on the folder.",
         )
-    return dataset if len(kept) == len(dataset) else dataset.subset(kept)
+    # Without the whole data set beside it, whose facts are those of the others, too.
+    return dataset if len(kept) == len(dataset) else replace(dataset.subset(kept), whole=None)
 
 
 def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Dataset:
@@ -148,7 +151,8 @@ def describe(
     """
     if not run.recipe.is_file():
         write_whole(run.recipe, write_recipe(recipe, reasons=reasons))
-    write_whole(run.environment, json.dumps(environment(), indent=2) + "\n")
+    where = {**environment(), RECIPE: sha256(run.recipe)}
+    write_whole(run.environment, json.dumps(where, indent=2) + "\n")
     if not run.dataset.is_file():
         write_whole(run.dataset, json.dumps(describe_splits(dataset), indent=1) + "\n")
 

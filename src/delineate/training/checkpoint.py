@@ -107,7 +107,10 @@ def load(folder: Path, *, at: tuple[int, int] | None = None) -> ResumePoint:
     for path in reversed(paths):
         try:
             point = _read(path)
-        except DAMAGE:
+        except DAMAGE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                # A disk that fails now may have it another time; nothing is told of the point.
+                raise
             continue
         if at is None or (point.epoch, point.step) == at:
             return point
@@ -168,10 +171,14 @@ def is_finite(array: np.ndarray) -> bool:
     if not np.issubdtype(array.dtype, np.inexact):
         return True
     # A sum of finite numbers is mostly finite, and a sum costs less than a look at each.
-    return bool(np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all())
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = array.sum(dtype=np.float64)
+    return bool(np.isfinite(total) or np.isfinite(array).all())
 
 
 def _read(path: Path) -> ResumePoint:
+    # First, since NumPy reads headers before it has seen whether they are what was written.
+    _verify(path)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         head = json.loads(stored["head"].tobytes())
         if head.pop("format") != FORMAT:
@@ -184,4 +191,4 @@ def _verify(path: Path) -> None:
     with zipfile.ZipFile(path) as stored:
         damaged = stored.testzip()
     if damaged is not None:
-        raise OSError(f"{path}: {damaged} was not written rightly")
+        raise OSError(f"{path}: {damaged} is not what was written")

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from delineate.errors import OutOfMemoryError, RunError
+from delineate.errors import DelineateError, OutOfMemoryError, RunError
 from delineate.files import write_whole
 from delineate.hold import hold
+from delineate.models.machine import is_memory_full
 from delineate.recipe import Recipe
 from delineate.recipe_text import write_recipe
 from delineate.runs import Run
@@ -15,6 +16,10 @@ from delineate.training import checkpoint
 from delineate.training.resuming import tidy
 
 _log = logging.getLogger(__name__)
+
+# What to do, all in one go with --resume.
+SMALLER_TILE = "Set data.tile to 512, or less, in the run's recipe.toml; then go on with --resume."
+SMALLER_BATCH = "Train with half the training.batch_size."
 
 # By the system's number: what happened, and what to do before the training goes on.
 DISK = {
@@ -55,16 +60,39 @@ def disk_told(run: Run) -> Iterator[None]:
 
 
 @contextmanager
+def memory_told(what: str, *, hint: str) -> Iterator[None]:
+    """Turn a backend's error about full memory into one with a hint.
+
+    Args:
+        what: What does not fit.
+        hint: What to do.
+
+    Raises:
+        RunError: It does not fit.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DelineateError) or not is_memory_full(error):
+            raise
+        raise RunError(f"{what} does not fit into the memory.", hint=hint) from error
+
+
+@contextmanager
 def held(run: Run, *, resume: bool) -> Iterator[None]:
     """Have a run folder for this training alone; it is made, or tidied up where it exists.
 
     Raises:
         RunError: Another training has it, or it cannot be made.
     """
-    if not resume:
+    if resume:
+        # It may have been moved meanwhile, and would be made anew.
+        Run.open(run.folder)
+    else:
         Run.create(run.folder)
     with hold(run.folder):
         if resume:
+            Run.open(run.folder)
             tidy(run)
         else:
             # Another training may have been quicker, and have ended.

@@ -18,7 +18,7 @@ from delineate.evaluation.said import Said
 from delineate.evaluation.tune import Tuning, search, some_of, trials_of, wishes_of
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
-from delineate.runs import Run
+from delineate.runs import Run, resumptions_of
 from delineate.training import checkpoint
 from delineate.training.afterwards import seconds_of_report, seconds_of_search_and_report
 from delineate.training.session import BUDGET
@@ -90,12 +90,23 @@ def train_folds(
         after = _seconds_after(runs[:number], parts, recipe)
         own = _recipe_of_fold(recipe, clock.share(len(runs) - number, after=after))
         train(part, own, to=fold.folder, resume=resumed)
+    _note_resumptions(run, runs)
     found = _tuned(runs, parts, recipe, clock.left) if recipe.post.tune else None
     join(runs, run, found)
     if _is_reported(parts, recipe):
         evaluate(run, dataset, split="test")
     _note(run, ENDED)
     return run
+
+
+def _note_resumptions(run: Run, runs: Sequence[Run]) -> None:
+    """Note which folds were resumed, and whether exactly, once: the report of all says it."""
+    if any(event.get("event") == "resumed" for event in run.events()):
+        return
+    for number, fold in enumerate(runs, 1):
+        found = resumptions_of(fold.events())
+        if found is not None:
+            _note(run, "resumed", fold=number, exact=found["exact"], why=found["why"])
 
 
 def join(runs: Sequence[Run], run: Run, found: Tuning | None) -> Bundle:

@@ -11,6 +11,7 @@ from delineate.interrupt import StopRequest
 from delineate.models.machine import is_memory_full
 from delineate.training.afterwards import seconds_afterwards
 from delineate.training.broken import refuse_infinite, refuse_infinite_weights
+from delineate.training.faults import SMALLER_BATCH, SMALLER_TILE, memory_told
 from delineate.training.feeding import feed
 from delineate.training.session import Session
 from delineate.training.tally import Tally
@@ -41,9 +42,10 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
     for session in sessions:
         session.callbacks.on_train_begin()
     if leader.budget and leader.budget.reserve is None and not leader.finished:
-        leader.budget.reserve = seconds_afterwards(
-            leader.parts, leader.stepper, leader.recipe, budget=leader.budget.seconds
-        )
+        with memory_told("The prediction of an image", hint=SMALLER_TILE):
+            leader.budget.reserve = seconds_afterwards(
+                leader.parts, leader.stepper, leader.recipe, budget=leader.budget.seconds
+            )
     try:
         _run_all(sessions, stop, watch)
         leader.background.wait()
@@ -90,6 +92,7 @@ def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         with leader.stepper.shown():
             # All are scored before any of it counts, so that scoring may be left.
             found = [session.tally.scores() | _validate(session, stop) for session in sessions]
+            leader.require_folder()
             for session, scores in zip(sessions, found, strict=True):
                 logs = {**scores, **speed, "learning_rate": float(session.learning_rate())}
                 if watch:
@@ -163,7 +166,8 @@ def _scores_of_validation(session: Session, stop: StopRequest | None = None) -> 
     for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
         if stop and stop.urgent:
             raise _Leaving
-        losses = stepper.test(images, masks)
+        with memory_told("A batch of the validation", hint=SMALLER_BATCH):
+            losses = stepper.test(images, masks)
         tally.add(losses, len(images), stepper.scores.table())
     return tally.scores("val_")
 

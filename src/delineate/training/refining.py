@@ -24,6 +24,7 @@ from delineate.training.callbacks import NEWEST
 from delineate.training.chosen import chosen_callbacks
 from delineate.training.loss import make_loss
 from delineate.training.parts import Parts
+from delineate.training.resuming import inexact
 from delineate.training.session import Session
 
 
@@ -76,7 +77,7 @@ def begin_after(session: Session, refiner: Session) -> None:
     session.parts.model.load_weights(session.run.refiner.first / "model.keras")
     if any(session.run.refiner.last.glob("*.npz")):
         try:
-            refiner.restore()
+            refiner.restore(inexact=inexact(session.run, session.recipe))
         except RunError as error:
             raise RunError(
                 error.message,

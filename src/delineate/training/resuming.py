@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from delineate.errors import RunError
-from delineate.files import TEMPORARY
+from delineate.files import TEMPORARY, sha256
 from delineate.models.machine import environment
 from delineate.recipe import Recipe
 from delineate.runs import Run, environment_of
 
 # What of the machine sums of floating-point numbers depend on.
 DECIDING = ("processor", "cores", "device", "accelerator")
+# Where in the environment's file the hash of the recipe is.
+RECIPE = "recipe"
 
 
 def inexact(run: Run, recipe: Recipe) -> list[str]:
@@ -39,6 +41,8 @@ def inexact(run: Run, recipe: Recipe) -> list[str]:
         for key in DECIDING
         if then.get(key) != now[key]
     ]
+    if then.get(RECIPE) != sha256(run.recipe):
+        found.append("recipe.toml was changed since the training was begun")
     before = then.get("versions", {})
     found += [
         f"{name} was {before.get(name, 'missing')}, and is {version}"

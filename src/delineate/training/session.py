@@ -160,7 +160,6 @@ class Session:
             RunError: There is none, or it belongs to another network or to other callbacks.
         """
         point = checkpoint.load(self.run.last, at=at)
-        later = checkpoint.forget_after(self.run.last, epoch=point.epoch, step=point.step)
         # A training that has ended never began the epoch that would come next.
         self.stepper.begin_epoch(point.epoch - point.finished)
         checkpoint.restore(self.stepper.variables, point.arrays)
@@ -181,8 +180,12 @@ class Session:
             # What came after the last step, such as a search, is in the journal only.
             self.journal.events = written
         self._seconds = point.seconds
+        # Now that it is known that this one can be gone on with.
+        later = checkpoint.forget_after(self.run.last, epoch=point.epoch, step=point.step)
         recover(self.run.best)
-        told: dict[str, Any] = {"exact": not inexact, "why": list(inexact)}
+        # No step is made any more where the training has ended.
+        why = [] if self.finished else list(inexact)
+        told: dict[str, Any] = {"exact": not why, "why": why}
         if at is None and later:
             told["damaged"] = later
         self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1, **told)
@@ -201,7 +204,12 @@ class Session:
             )
 
     def interrupt(self) -> None:
-        """Save everything, and end."""
+        """Save everything, and end.
+
+        Raises:
+            RunError: The run folder has gone.
+        """
+        self.require_folder()
         self.journal.note("interrupted", epoch=self.epoch + 1, step=self.step + 1)
         self.save()
         self.background.wait()

@@ -35,7 +35,7 @@ from delineate.training.beginning import (
 )
 from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
-from delineate.training.faults import disk_told, held, smaller
+from delineate.training.faults import SMALLER_TILE, disk_told, held, memory_told, smaller
 from delineate.training.first_batch import draw_first_batch
 from delineate.training.folds import train_folds, whole_run
 from delineate.training.loop import run_epochs
@@ -143,9 +143,10 @@ def _train_one(
         else:
             _begin(session, reasons)
         _train_all(session, refiner, onlookers.watch)
-        _tune(session)
-        if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
-            evaluate(run, dataset, split=parts.reported)
+        with memory_told("The prediction of an image", hint=SMALLER_TILE):
+            _tune(session)
+            if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
+                evaluate(run, dataset, split=parts.reported)
         spent = {} if session.budget is None else {"spent": round(session.budget.spent, 3)}
         session.journal.note_once("ended", **spent)
     return run
@@ -177,9 +178,10 @@ def _begin(session: Session, reasons: Mapping[str, str]) -> None:
 
 
 def _restore(session: Session, refiner: Session | None) -> None:
-    session.restore(inexact=inexact(session.run, session.recipe))
+    why = inexact(session.run, session.recipe)
+    session.restore(inexact=why)
     if refiner and session.recipe.refiner.use == "together":
-        refiner.restore(at=(session.epoch, session.step))
+        refiner.restore(at=(session.epoch, session.step), inexact=why)
 
 
 def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -> None:
