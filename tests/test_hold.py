@@ -36,6 +36,13 @@ def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path, holder):
     assert "another --to" in told.value.hint
 
 
+def test_what_the_lock_holds_is_left_alone(tmp_path, holder):
+    before = (tmp_path / LOCK).read_bytes()
+    with pytest.raises(RunError), hold(tmp_path):
+        pass
+    assert (tmp_path / LOCK).read_bytes() == before
+
+
 def test_a_holder_that_was_killed_has_freed_it(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import os
 import tracemalloc
 
@@ -69,7 +68,18 @@ def test_nothing_is_written_where_nothing_is_new(old, tmp_path):
     assert not (tmp_path / "kept.json").exists()
     hashes.of(old)
     hashes.keep()
-    assert list(json.loads((tmp_path / "kept.json").read_text())) == [str(old)]
+    assert list(unsealed((tmp_path / "kept.json").read_text())) == [str(old)]
+
+
+def test_hashes_that_have_changed_on_the_disk_are_forgotten(old, tmp_path):
+    hashes = FileHashes(tmp_path / "kept.json")
+    expected = hashes.of(old)
+    hashes.keep()
+    text = (tmp_path / "kept.json").read_text()
+    assert FileHashes.open(tmp_path / "kept.json").known[str(old)][1] == expected
+    for other in ("w", "0" if expected[0] != "0" else "1"):
+        (tmp_path / "kept.json").write_text(text.replace(expected, other + expected[1:]))
+        assert FileHashes.open(tmp_path / "kept.json").known == {}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

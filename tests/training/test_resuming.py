@@ -21,7 +21,8 @@ def begun(run, tmp_path):
     """A run folder whose environment a test may change."""
     copy = Run(tmp_path / "run")
     copy.folder.mkdir()
-    copy.environment.write_bytes(run.environment.read_bytes())
+    for path in ("environment", "recipe"):
+        getattr(copy, path).write_bytes(getattr(run, path).read_bytes())
     return copy
 
 
@@ -47,6 +48,12 @@ def test_on_the_same_machine_it_is_exact(begun, recipe):
 def test_another_machine_may_give_other_weights(begun, recipe, changes, told):
     change(begun, **changes)
     assert any(reason.startswith(told) for reason in inexact(begun, recipe))
+
+
+def test_a_recipe_that_was_changed_is_told(begun, recipe):
+    begun.recipe.write_text(begun.recipe.read_text() + "\n# slower\n")
+    (reason,) = inexact(begun, recipe)
+    assert reason.startswith("recipe.toml was changed")
 
 
 @pytest.mark.parametrize(
