@@ -7,6 +7,7 @@ import pytest
 from delineate.data import file_hashes as module
 from delineate.data.file_hashes import GRAIN_NS, FileHashes
 from delineate.errors import ImageError
+from delineate.files import unsealed
 
 LONG_AGO = 1_000_000_000  # seconds
 
