@@ -1,12 +1,14 @@
 """Whole commands on a small made data set, in processes that may be ended at any moment.
 
-As a program: ``python -m tests.campaigns.commands kill|full|count NUMBER FOLDER ARGUMENT...`` runs
+As a program: ``python -m tests.campaigns.commands kill|full|count|file NUMBER FOLDER ARGUMENT...`` runs
 ``delineate ARGUMENT...``, and at the NUMBER-th time that something below FOLDER is about to be
 written, renamed, made or deleted
 
 - ``kill``: ends the process as ``kill -9`` does;
 - ``full``: from then on lets nothing more be written, as a full disk does;
 - ``count``: lets all go on, and says at the end how many times there were.
+
+With ``file`` no file may grow beyond NUMBER bytes: writing fails within it.
 """
 
 import errno
@@ -83,7 +85,7 @@ class _Counter:
         if not self._changes(event, arguments):
             return
         self.count += 1
-        if self.what == "count" or self.count < self.number:
+        if self.what in ("count", "file") or self.count < self.number:
             return
         if self.what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -108,6 +110,11 @@ class _Counter:
 
 def main() -> None:
     what, number, folder, *arguments = sys.argv[1:]
+    if what == "file":
+        import resource
+
+        # Python ignores the signal that comes with it: writing fails.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(number), int(number)))
     counter = _Counter(what, int(number), Path(folder))
     sys.addaudithook(counter.heard)
     from delineate.cli.main import run

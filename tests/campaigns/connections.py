@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaigns.commands import QUICK, make_data
-from tests.campaigns.record import go_on
+from tests.campaigns.record import go_on, read
 
 LISTEN = """
 import sys
@@ -32,7 +32,8 @@ def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     data, run = make_data(folder / "data"), folder / "run"
     image = next((data / "test").rglob("images/*.png"), None) or next(data.rglob("*.png"))
-    shutil.rmtree(run, ignore_errors=True)
+    if not any(row["case"] == "train" for row in read("connections")):
+        shutil.rmtree(run, ignore_errors=True)
     commands = {
         "check": ["check", data],
         "plan": ["plan", data, "--budget", "1m"],
@@ -48,7 +49,8 @@ def main() -> None:
     def try_one(case: str) -> dict[str, Any]:
         command = [sys.executable, "-c", LISTEN, *map(str, commands[case])]
         trace = folder / "trace"
-        if shutil.which("strace"):
+        strace = shutil.which("strace") is not None
+        if strace:
             calls = "trace=connect,sendto,sendmsg"
             command = ["strace", "-f", "-qq", "-e", calls, "-o", str(trace), *command]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
@@ -56,7 +58,8 @@ def main() -> None:
         if trace.is_file():
             tried += [line for line in trace.read_text().splitlines() if "AF_INET" in line]
             trace.unlink()
-        return {"code": done.returncode, "tried": tried, "said": done.stderr[-300:]}
+        found = {"code": done.returncode, "tried": tried, "strace": strace}
+        return found | {"said": done.stderr[-300:]}
 
     rows = go_on("connections", commands, try_one)
     bad = [row["case"] for row in rows if row["tried"] or row["code"]]

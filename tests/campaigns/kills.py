@@ -20,7 +20,7 @@ from delineate.bundle import Bundle
 from delineate.errors import BundleError
 from delineate.runs import Run
 from tests.campaigns.commands import QUICK, ended, make_data, start, start_until
-from tests.campaigns.record import go_on, weights_hash
+from tests.campaigns.record import go_on, point_of, weights_hash, went_on
 
 
 def main() -> None:
@@ -42,33 +42,55 @@ def main() -> None:
         shutil.rmtree(cut, ignore_errors=True)
         kind, _, number = case.rpartition(" ")
         if kind.endswith("moment"):
-            moment = float(moments[int(number)])
-            process = start("train", data, "--to", cut, *QUICK)
-            try:
-                process.wait(timeout=moment)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process = _killed_after(float(moments[int(number)]), data, cut)
         else:
             process = start_until("kill", int(number), cut, "train", data, "--to", cut, *QUICK)
         code, _ = ended(process)
-        return _resumed(data, cut, expected) | {"killed": code < 0}
+        return _resumed(data, cut, whole, expected) | {"killed": code < 0}
 
     cases = [f"{backend}: moment {number}" for number in range(count)]
     cases += [f"{backend}: change {number}" for number in range(1, changes + 1)]
     rows = go_on("kills", cases, try_one)
-    bad = [row["case"] for row in rows if not row["equal"] or row["lost"]]
+    right = ("equal", "went_on", "killed", "all_files")
+    bad = [row["case"] for row in rows if row["lost"] or not all(row[key] for key in right)]
     print(f"{len(rows)} killed, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
 
 
-def _resumed(data: Path, cut: Path, expected: tuple[str, Any]) -> dict[str, Any]:
+def _killed_after(seconds: float, data: Path, cut: Path) -> subprocess.Popen[bytes]:
+    """Return a training that was killed, sooner where it has ended by then."""
+    while True:
+        shutil.rmtree(cut, ignore_errors=True)
+        process = start("train", data, "--to", cut, *QUICK)
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process
+        seconds *= 0.9
+
+
+def _resumed(data: Path, cut: Path, whole: Path, expected: tuple[str, Any]) -> dict[str, Any]:
     """Go on with a training that was killed, and return what became of it."""
-    stood = _stands(cut)
+    stood, point = _stands(cut), point_of(cut)
     lost = stood == "an epoch" and _best(cut) is None
     again = ("--resume",) if (cut / "recipe.toml").is_file() else QUICK
     code, said = ended(start("train", data, "--to", cut, *again))
     equal = code == 0 and (weights_hash(cut), _best(cut)) == expected
-    row = {"stood": stood, "code": code, "equal": equal, "lost": lost}
+    row = {
+        "stood": stood,
+        "code": code,
+        "equal": equal,
+        "lost": lost,
+        "went_on": code == 0 and went_on(cut, point),
+        "all_files": _files_of(cut) == _files_of(whole),
+    }
     return row if code == 0 else {**row, "said": said[-500:]}
+
+
+def _files_of(folder: Path) -> set[str]:
+    """Return the names of a run's files, but those of its resume points and what is passing."""
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(name) for name in names if name.parts[0] != "last" and name.name[0] != "."}
 
 
 def _stands(folder: Path) -> str:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from delineate.data.dataset import Dataset
@@ -20,6 +21,9 @@ from delineate.recipe import Recipe
 from delineate.training.train import train
 from tests.campaigns.record import write
 from tests.training.conftest import TINY, make_discs
+
+# Of the memory, at the most.
+GROWTH = 0.02
 
 
 def main() -> None:
@@ -38,6 +42,8 @@ def main() -> None:
         for image in images:
             predictor.predict(image)
         del predictor, run
+        # As between two trainings of one program: Keras keeps the names of all layers otherwise.
+        keras.backend.clear_session()
         gc.collect()
         rows.append({"case": f"round {len(rows) + 1}", "minutes": spent / 60, **_state()})
         if len(rows) % 10 == 0:
@@ -46,6 +52,9 @@ def main() -> None:
     write("long-run", rows)
     first, last = (_median(rows, part) for part in ("first", "last"))
     print(f"{len(rows)} rounds: {first:.0f} MiB after a sixth, {last:.0f} MiB in the last sixth")
+    left = {key for key in ("handles", "children") if rows[-1][key] > rows[len(rows) // 6][key]}
+    if last > (1 + GROWTH) * first or left:
+        raise SystemExit(f"It has grown; left behind: {', '.join(sorted(left)) or 'nothing'}.")
 
 
 def _state() -> dict[str, Any]:

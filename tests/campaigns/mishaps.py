@@ -22,7 +22,7 @@ from delineate.errors import DelineateError, OutOfMemoryError
 from delineate.recipe import Recipe
 from delineate.training.steppers import PlainStepper
 from delineate.training.train import train
-from tests.campaigns.record import go_on, weights_hash
+from tests.campaigns.record import go_on, point_of, weights_hash, went_on
 from tests.training.conftest import TINY, make_discs
 
 EPOCHS, STEPS = 3, 2
@@ -60,13 +60,15 @@ def main() -> None:
         for each in (cut, folder / "moved"):
             shutil.rmtree(each, ignore_errors=True)
         told = MISHAPS[name](data, recipe, cut, rng)
-        place = cut if cut.is_dir() else folder / "moved"
+        place = cut if (cut / "recipe.toml").is_file() else folder / "moved"
+        point = point_of(place)
         train(Dataset.open(data), to=place, resume=True)
-        return {"told": told, "equal": weights_hash(place) == expected}
+        equal = weights_hash(place) == expected
+        return {"told": told, "equal": equal, "went_on": went_on(place, point)}
 
     cases = [f"{name} {number}" for name in MISHAPS for number in range(count)]
     rows = go_on("mishaps", cases, try_one)
-    bad = [row["case"] for row in rows if not (row["told"] and row["equal"])]
+    bad = [row["case"] for row in rows if not all(row[key] for key in ("told", "equal", "went_on"))]
     print(f"{len(rows)} mishaps, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
 
 

@@ -33,8 +33,10 @@ def main() -> None:
 
 
 def _commit(name: str) -> str:
-    said = json.loads((ROWS / f"{name}.json").read_text())["circumstances"]
-    return f"{said['commit']}, Python {said['python']}, {said['cores']} cores"
+    kept = json.loads((ROWS / f"{name}.json").read_text())
+    said = kept["circumstances"]
+    commits = dict.fromkeys(row.get("commit", said["commit"]) for row in kept["rows"])
+    return f"{' and '.join(commits)}, Python {said['python']}, {said['cores']} cores"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -48,7 +50,10 @@ def _kills(rows: list[Row]) -> str:
         backend, _, case = row["case"].partition(": ")
         kind = "a random moment" if case.startswith("moment") else "a change of a file"
         by.setdefault((backend, kind), []).append(row)
-    head = ("backend", "killed at", "times", "where it stood", "same weights and best", "best lost")
+    head = (
+        *("backend", "killed at", "times", "where it stood", "went on from there"),
+        *("same weights and best", "same files", "best lost"),
+    )
     return _table(
         head,
         [
@@ -56,8 +61,7 @@ def _kills(rows: list[Row]) -> str:
                 *key,
                 len(found),
                 ", ".join(f"{name}: {n}" for name, n in Counter(r["stood"] for r in found).items()),
-                f"{sum(row['equal'] for row in found)} of {len(found)}",
-                sum(row["lost"] for row in found),
+                *_sums(found, "went_on", "equal", "all_files", "lost"),
             )
             for key, found in by.items()
         ],
@@ -72,7 +76,8 @@ def _matrix(rows: list[Row]) -> str:
         cells = []
         for backend in backends:
             found = [row for row in rows if row["case"].startswith(f"{backend}: {mode}: ")]
-            cells.append(f"{sum(r['equal'] and r['stopped'] for r in found)} of {len(found)}")
+            right = sum(r["equal"] and r["stopped"] and r["went_on"] for r in found)
+            cells.append(f"{right} of {len(found)}")
         lines.append([mode, *cells])
     return _table(["training", *backends], lines)
 
@@ -80,20 +85,29 @@ def _matrix(rows: list[Row]) -> str:
 def _disks(rows: list[Row]) -> str:
     by: dict[str, list[Row]] = {}
     for row in rows:
-        kind = "a small disk" if row["case"].startswith("small") else "from a change of a file on"
-        by.setdefault(kind, []).append(row)
-    head = ("full", "times", "one error, one hint", "what was saved opens", "same weights resumed")
-    return _table(
-        head, [(kind, len(f), *_sums(f, "told", "opens", "equal")) for kind, f in by.items()]
+        by.setdefault(_FULL[row["case"].partition(" ")[0]], []).append(row)
+    head = (
+        *("full", "times", "one error, one hint", "what was saved opens", "went on from there"),
+        "same weights",
     )
+    keys = ("told", "opens", "went_on", "equal")
+    return _table(head, [(kind, len(found), *_sums(found, *keys)) for kind, found in by.items()])
+
+
+_FULL = {
+    "change": "from a change of a file on",
+    "file": "within each file that grows",
+    "small": "a small disk",
+}
 
 
 def _mishaps(rows: list[Row]) -> str:
     by: dict[str, list[Row]] = {}
     for row in rows:
         by.setdefault(row["case"].rpartition(" ")[0], []).append(row)
-    head = ("mishap", "times", "told, or borne", "same weights resumed")
-    return _table(head, [(kind, len(f), *_sums(f, "told", "equal")) for kind, f in by.items()])
+    head = ("mishap", "times", "told, or borne", "went on from there", "same weights")
+    keys = ("told", "went_on", "equal")
+    return _table(head, [(kind, len(found), *_sums(found, *keys)) for kind, found in by.items()])
 
 
 def _long(rows: list[Row]) -> str:
@@ -111,7 +125,11 @@ _STATE = ("mib", "handles", "threads", "children")
 
 
 def _connections(rows: list[Row]) -> str:
-    return _table(("command", "attempts"), [(row["case"], len(row["tried"])) for row in rows])
+    lines = [
+        (row["case"], len(row["tried"]), "the system" if row["strace"] else "Python alone")
+        for row in rows
+    ]
+    return _table(("command", "attempts", "heard by"), lines)
 
 
 def _odd(rows: list[Row]) -> str:
@@ -210,7 +228,7 @@ CAMPAIGNS: dict[str, tuple[str, str, str, Callable[[list[Row]], str]]] = {
         "Full disks",
         "full_disk FOLDER",
         "Every second change of a file, and all that come after it, is refused as by a full disk; "
-        "and trainings go into small file systems. Then there is room again, and they are resumed.",
+        "no file may grow beyond some size; and trainings go into small file systems. Then there is room again, and they are resumed.",
         _disks,
     ),
     "mishaps": (
@@ -228,7 +246,8 @@ CAMPAIGNS: dict[str, tuple[str, str, str, Callable[[list[Row]], str]]] = {
     "connections": (
         "Connections",
         "connections FOLDER",
-        "What each command tries to reach, as Python and the system see it.",
+        "What each command tries to reach, heard by Python's audit events, and by strace where it "
+        "is installed, which hears native libraries, too.",
         _connections,
     ),
     "odd-images": (

@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 
+import delineate
+from delineate.errors import RunError
 from delineate.files import write_whole
+from delineate.runs import Run
 from delineate.training import checkpoint
 
 ROWS = Path(__file__).parent / "rows"
@@ -23,7 +26,7 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "h5py", "onnxruntime
 
 
 def go_on(name: str, cases: Iterable[str], try_one: Callable[[str], dict[str, Any]]) -> list[Any]:
-    """Try what has no row yet, and keep each row at once.
+    """Try what has no row of this commit yet, and keep each row at once.
 
     Args:
         name: Of the campaign.
@@ -31,17 +34,17 @@ def go_on(name: str, cases: Iterable[str], try_one: Callable[[str], dict[str, An
         try_one: Returns the rest of a case's row.
 
     Returns:
-        All rows.
+        The rows of these cases.
     """
-    rows = read(name)
-    done = {row["case"] for row in rows}
-    for case in cases:
-        if case in done:
+    commit, wanted = circumstances()["commit"], list(cases)
+    for case in wanted:
+        if any(row["case"] == case and row.get("commit") == commit for row in read(name)):
             continue
-        rows.append({"case": case, **try_one(case)})
-        print(json.dumps(rows[-1]), flush=True)
-        write(name, rows)
-    return rows
+        fresh = {"case": case, "commit": commit, **try_one(case)}
+        print(json.dumps(fresh), flush=True)
+        # Read once more: another backend's campaign may write beside this one.
+        write(name, [*(row for row in read(name) if row["case"] != case), fresh])
+    return [row for row in read(name) if row["case"] in set(wanted)]
 
 
 def read(name: str) -> list[dict[str, Any]]:
@@ -60,9 +63,21 @@ def write(name: str, rows: list[dict[str, Any]]) -> None:
 
 
 def circumstances() -> dict[str, Any]:
-    """Return the commit, the machine and the versions."""
-    git = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    """Return the commit, the machine and the versions.
+
+    A commit with a star is one whose package was changed since.
+    """
+    root = Path(__file__).parents[2]
+    if root / "src" not in Path(delineate.__file__).parents:
+        raise SystemExit(f"{delineate.__file__} is not the package that lies beside this script.")
+    commit, changes = (
+        subprocess.run(
+            ["git", "-C", root, *said], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for said in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "src", "tests"])
+    )
+    changed = [line for line in changes.splitlines() if "tests/campaigns/rows" not in line]
+    commit += "*" if changed else ""
     return {
         "commit": commit,
         "cores": os.cpu_count(),
@@ -70,6 +85,23 @@ def circumstances() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": dict(_versions()),
     }
+
+
+def point_of(folder: Path) -> tuple[int, int] | None:
+    """Return the epoch and the step, from 1, that a run will go on with; None: it begins anew."""
+    try:
+        point = checkpoint.load(folder / "last")
+    except RunError:
+        return None
+    return point.epoch + 1, point.step + 1
+
+
+def went_on(folder: Path, point: tuple[int, int] | None) -> bool:
+    """Return whether a run that was resumed went on from there, and did not begin anew."""
+    resumed = [event for event in Run(folder).events() if event["event"] == "resumed"]
+    if point is None:
+        return not resumed
+    return bool(resumed) and (resumed[-1]["epoch"], resumed[-1]["step"]) == point
 
 
 def weights_hash(folder: Path) -> str:

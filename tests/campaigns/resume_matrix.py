@@ -17,8 +17,9 @@ from delineate.bundle import Bundle
 from delineate.data.dataset import Dataset
 from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training.adversarial import AdversarialStepper
 from delineate.training.train import train
-from tests.campaigns.record import go_on, weights_hash
+from tests.campaigns.record import go_on, point_of, weights_hash, went_on
 from tests.training.conftest import TINY, make_discs
 
 ADVERSARIAL = {
@@ -54,6 +55,7 @@ MODES: dict[str, dict[str, object]] = {
     "folds": {"training.folds": 2, "callbacks.early_stopping": "none"},
 }
 # Of an epoch of two steps. With the last one, SIGTERM leaves the epoch's scores to the resumption.
+RIGHT = ("stopped", "went_on", "equal")
 MOMENTS = {"in the middle of an epoch": (1, 0), "at the end of an epoch": (1, 1)}
 
 
@@ -90,25 +92,60 @@ def main() -> None:
         for each in runs:
             shutil.rmtree(each, ignore_errors=True)
         train(data, recipe, to=runs[0])
-        stopped = False
-        try:
-            train(data, recipe, to=runs[1], callbacks=[Terminator(MOMENTS[moment])])
-        except KeyboardInterrupt:
-            stopped = True
+        cut = _cut_in_refiner if mode == "adversarial after" else _cut
+        stopped = cut(data, recipe, runs[1], MOMENTS[moment])
+        points = {part.folder: point_of(part.folder) for part in _parts(runs[1])}
         train(data, to=runs[1], resume=True)
-        return {"stopped": stopped, "equal": _outcome(runs[0]) == _outcome(runs[1])}
+        ended = [went_on(place, point) for place, point in points.items() if point is not None]
+        equal = _outcome(runs[0]) == _outcome(runs[1])
+        return {"stopped": stopped, "went_on": bool(ended) and all(ended), "equal": equal}
 
     cases = [f"{backend}: {mode}: {moment}" for mode in MODES for moment in MOMENTS]
     rows = go_on("resume-matrix", cases, try_one)
-    bad = [row["case"] for row in rows if not (row["stopped"] and row["equal"])]
+    bad = [row["case"] for row in rows if not all(row[key] for key in RIGHT)]
     print(f"{len(rows)} resumed, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+
+
+def _cut(data: Dataset, recipe: Recipe, folder: Path, moment: tuple[int, int]) -> bool:
+    """Return whether a training was cut short at an epoch and step."""
+    try:
+        train(data, recipe, to=folder, callbacks=[Terminator(moment)])
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _cut_in_refiner(data: Dataset, recipe: Recipe, folder: Path, moment: tuple[int, int]) -> bool:
+    """Return whether a training was cut short at an epoch and step of its refiner."""
+    real, left = AdversarialStepper.step, [2 * moment[0] + moment[1] + 1]
+
+    def step(self: AdversarialStepper, images: Any, masks: Any) -> dict[str, float]:
+        found = real(self, images, masks)
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    AdversarialStepper.step = step  # type: ignore[method-assign]
+    try:
+        train(data, recipe, to=folder)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        AdversarialStepper.step = real  # type: ignore[method-assign]
+    return False
+
+
+def _parts(folder: Path) -> list[Run]:
+    """Return the trainings in a run folder that have resume points."""
+    run = Run(folder)
+    return [part for part in (run, run.refiner, run.fold(1), run.fold(2)) if part.last.is_dir()]
 
 
 def _outcome(folder: Path) -> Any:
     """Return all that has to be the same: weights, scores and decisions of all trainings in it."""
-    run = Run(folder)
-    parts = [run, run.refiner, run.fold(1), run.fold(2)]
-    hashes = [weights_hash(each.folder) for each in parts if each.last.is_dir()]
+    parts = _parts(folder)
+    hashes = [weights_hash(each.folder) for each in parts]
     passing = ("seconds", "images_per_second")
     rows = [
         {key: value for key, value in row.items() if key not in passing}

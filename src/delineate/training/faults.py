@@ -28,6 +28,7 @@ DISK = {
         "The quota of the disk is used up: {} could not be written.",
         "Delete something",
     ),
+    errno.EFBIG: ("{} has become larger than files may be.", "Raise the limit of their size"),
     errno.EROFS: ("{} could not be written: its disk is read-only.", "Make it writable"),
     errno.EACCES: ("{} may not be written.", "Give yourself the permission"),
     errno.EPERM: ("{} may not be written.", "Give yourself the permission"),
