@@ -65,9 +65,12 @@ def _write(
     source: Path, target: Path, name: str, precision: str, samples: Sequence[np.ndarray]
 ) -> None:
     from delineate.exporting.precision import in_float32
+    from delineate.models.enlarging import enlarge_at_once
     from delineate.prediction.runtimes.keras import load
 
     model = in_float32(load(source))
+    # Engines have one step for it, and would take as long for the many as for all convolutions.
+    enlarge_at_once(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Converters show their progress where a program expects JSON.
