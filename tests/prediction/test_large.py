@@ -121,6 +121,10 @@ def test_the_whole_image_is_normalised_as_one(tmp_path, path, picture, normalisa
         stained = 255 * (1 - share) * [0.35, 0.3, 0.7] + 255 * share * [0.9, 0.4, 0.85]
         picture = stained.astype(np.uint8)
         tifffile.imwrite(path, picture, photometric="rgb", tile=(64, 64))
+    elif normalisation == "range":
+        # Values that do not use all of their range.
+        picture = 40 + picture // 2
+        tifffile.imwrite(path, picture, photometric="rgb", tile=(64, 64))
     assert (normalise(picture, normalisation) != picture).any()
     predict_large(predictor, path, tmp_path / "out" / "a", Wanted())
     found = read_labels(tmp_path / "out" / "a.tif").values

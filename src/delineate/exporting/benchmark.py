@@ -14,9 +14,8 @@ from delineate.child import Arrays, run_child, serve
 from delineate.data.dataset import Dataset
 from delineate.errors import DelineateError
 from delineate.evaluation.choose import choose_part
-from delineate.exporting.parity import without_averaging
 from delineate.prediction.exports import exports_of, is_of
-from delineate.prediction.predictor import Predictor
+from delineate.prediction.predictor import Predictor, without_averaging
 from delineate.runs import Run
 from delineate.scores import confusion_table, summarise
 

@@ -12,7 +12,7 @@ import numpy as np
 from delineate.bundle import Export
 from delineate.data.dataset import Dataset
 from delineate.errors import BundleError, DelineateError
-from delineate.prediction.predictor import Predictor, finish
+from delineate.prediction.predictor import Predictor, finish, without_averaging
 from delineate.prediction.prepare import Runtime
 from delineate.scores import confusion_table, summarise
 
@@ -141,12 +141,6 @@ def _seconds(predictor: Predictor, image: np.ndarray) -> float:
     begun = time.perf_counter()
     plain.predict(image)
     return time.perf_counter() - begun
-
-
-def without_averaging(predictor: Predictor) -> Predictor:
-    """Return a predictor that looks at each image once."""
-    post = predictor.card.post.model_copy(update={"averaging": "none", "scales": ()})
-    return replace(predictor, card=predictor.card.model_copy(update={"post": post}))
 
 
 def require_near(found: Export, tolerance: Tolerance) -> None:

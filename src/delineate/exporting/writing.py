@@ -75,9 +75,12 @@ def _write(
     ours: bool,
 ) -> None:
     from delineate.exporting.precision import in_float32
+    from delineate.models.enlarging import enlarge_at_once
     from delineate.models.opening import open_model
 
     model = in_float32(open_model(source, ours=ours))
+    # Engines have one step for it, and would take as long for the many as for all convolutions.
+    enlarge_at_once(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Converters show their progress where a program expects JSON.

@@ -29,7 +29,7 @@ ENDINGS = (
 )
 
 
-def find_inputs(inputs: Sequence[str], to: Path, *, values: int = 1) -> list[tuple[Path, Path]]:
+def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
     """Return each image's file and the name of its prediction, without suffix.
 
     Below a folder the names keep the subfolders; two files of one name get their suffix as well,
@@ -38,7 +38,6 @@ def find_inputs(inputs: Sequence[str], to: Path, *, values: int = 1) -> list[tup
     Args:
         inputs: Files, folders or patterns.
         to: The folder that is written to; what lies in it is left out of the folders.
-        values: How many a network says of each pixel.
 
     Raises:
         UsageError: An input names no image, a folder cannot be read, or a prediction would replace
@@ -54,7 +53,7 @@ def find_inputs(inputs: Sequence[str], to: Path, *, values: int = 1) -> list[tup
             )
         found |= {path: name for path, name in pairs if path not in found}
     named = list(zip(found, _unlike(list(found.values())), strict=True))
-    _refuse_replacing(named, to, values)
+    refuse_replacing(named, to)
     return named
 
 
@@ -116,7 +115,17 @@ def _pictures(stem: Path) -> set[Path]:
     return {file_beside(stem, f"{ending}.png") for ending in PICTURES}
 
 
-def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path, values: int) -> None:
+def refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path, *, values: int = 1) -> None:
+    """Refuse a prediction that would replace an image or a video.
+
+    Args:
+        named: The files, and the names of their predictions.
+        to: The folder that is written to.
+        values: How many a network says of each pixel, by which a TIFF file is large.
+
+    Raises:
+        UsageError: One would.
+    """
     images = {path.resolve() for path, _ in named}
     for path, stem in named:
         written = _pictures(to / stem) | {Run(to).review_sheet}

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from delineate.bundle import Bundle, Card
+from delineate.bundle import Card
 from delineate.errors import DataError, DelineateError, MissingExtraError, UsageError
 from delineate.imaging import read_image
-from delineate.prediction.inputs import find_inputs, refuse_table
+from delineate.prediction.inputs import find_inputs, refuse_replacing, refuse_table
 from delineate.prediction.large import predict_large
 from delineate.prediction.outputs import Wanted, write_prediction
 from delineate.prediction.predictor import Prediction, Predictor
@@ -122,8 +122,7 @@ def predict_files(
     watching = replace(watching or Watching(), overlay=wanted.overlay)
     live = [given for given in inputs if is_live(given)]
     still = [given for given in inputs if not is_live(given)]
-    values = _values_of(Bundle.open(getattr(run, "folder", run)).card)
-    files = find_inputs(still, to, values=values) if still else []
+    files = find_inputs(still, to) if still else []
     table = wanted.run_lengths
     if table is not None and files:
         refuse_table(table, files, to)
@@ -133,6 +132,7 @@ def predict_files(
     if watching.rate is not None:
         _refuse_beside_sequence(live, files)
     predictor = Predictor.open(run, runtime=runtime)
+    refuse_replacing(files, to, values=_values_of(predictor.card))
     if watching.rate is not None:
         return Done([_predict_sequence(files, predictor, to, watching, progress)])
     with nullcontext() if table is None else run_length_file(table) as add:

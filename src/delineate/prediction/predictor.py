@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import lcm
 from pathlib import Path
@@ -211,6 +211,12 @@ def finish(raw: np.ndarray, card: Card) -> Prediction:
     separated = separate(mask, 1 - probabilities[..., 0], maps, separation)
     separated, mask = drop_small(separated, mask, post.smallest_object)
     return Prediction(mask, probabilities, maps, separated)
+
+
+def without_averaging(predictor: Predictor) -> Predictor:
+    """Return a predictor that looks at each image once."""
+    post = predictor.card.post.model_copy(update={"averaging": "none", "scales": ()})
+    return replace(predictor, card=predictor.card.model_copy(update={"post": post}))
 
 
 def require_dtype(dtype: Any, card: Card, name: str) -> None:

@@ -21,7 +21,7 @@ from delineate.interrupt import StopRequest
 from delineate.overlays import overlay
 from delineate.prediction.cleaning import clean
 from delineate.prediction.outputs import shares_of
-from delineate.prediction.predictor import Predictor, cleaning_of, finish
+from delineate.prediction.predictor import Predictor, cleaning_of, finish, without_averaging
 from delineate.prediction.video.frames import Frame, Source
 from delineate.prediction.video.writing import Video, other_size, write_video
 
@@ -88,7 +88,8 @@ def predict_video(
     Beside ``stem`` it writes ``_mask.mkv`` (each pixel a class id, without loss), ``_frames.jsonl``
     (a line per frame), ``_overlay.mp4`` where that is wanted, and ``.json``, the summary. Frames
     are read and written while others are predicted. A live source may be ended by Ctrl-C; where it
-    fails, what it has shown is kept, and the summary says why it has ``ended``.
+    fails, what it has shown is kept, and the summary says why it has ``ended``. Each frame is
+    predicted once: averaging over flips, turns and sizes is for images.
 
     Args:
         predictor: An open bundle.
@@ -103,6 +104,7 @@ def predict_video(
         MissingExtraError: PyAV is not installed.
         OSError: Something cannot be written.
     """
+    predictor = without_averaging(predictor)
     files = {name: stem.with_name(f"{stem.name}{end}") for name, end in _endings(watching).items()}
     # It speaks for the files that are replaced now.
     stem.with_name(f"{stem.name}.json").unlink(missing_ok=True)
