@@ -69,7 +69,7 @@ def test_every_decoder_is_made_of_classes_of_the_table(name, normalisation):
     "settings",
     [
         {"deep_supervision": True, "decoder": "unetplusplus"},
-        {"objects": ["boundary", "distance"]},
+        {"objects": "both", "output": "softmax"},
         {"output": "sigmoid", "head": "transposed", "decoder": "pix2pix", "depth": 4},
         {"downsampling": "average"},
         {"downsampling": "convolution"},

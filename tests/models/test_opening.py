@@ -21,7 +21,7 @@ SETTINGS = {
     "plain": {"depth": 2, "filters": 4, "dropout": [0.1]},
     "mobilenetv2": {"encoder": "mobilenetv2", "width": 0.35, "decoder_filters": [4] * 5},
     "mitb0": {"encoder": "mitb0", "decoder": "segformer", "decoder_filters": [8]},
-    "objects": {"depth": 2, "filters": 4, "objects": ["boundary", "distance"]},
+    "objects": {"depth": 2, "filters": 4, "objects": "both", "output": "softmax"},
 }
 
 

@@ -225,7 +225,7 @@ def test_killed_before_anything_was_written_it_can_be_begun_again(
     with pytest.raises(Killed):
         train(discs, recipe, to=tmp_path / "cut")
     monkeypatch.undo()
-    assert [path.name for path in (tmp_path / "cut").iterdir()] == [LOCK]
+    assert all(path.name.startswith(LOCK) for path in (tmp_path / "cut").iterdir())
     assert weights_hash(train(discs, recipe, to=tmp_path / "cut")) == weights_hash(whole)
 
 

@@ -93,8 +93,12 @@ def test_the_report_says_how_often_it_was_resumed_and_whether_that_was_exact(
     assert "resumed once; the weights are those of an uninterrupted" in (
         (tmp_path / "again" / "report.html").read_text()
     )
+    # Nothing is trained any more: another machine changes no weight.
     change(run, cores=77)
     train(discs, to=run.folder, resume=True)
+    assert resumptions_of(run.events()) == {"times": 2, "exact": True, "why": []}
+    resumed = {"event": "resumed", "exact": False, "why": ["cores was 77, and is 2"]}
+    run.write_events([*run.events(), resumed])
     evaluate(run, discs, split="test", to=tmp_path / "other")
     assert "cores was 77" in (tmp_path / "other" / "report.html").read_text()
 

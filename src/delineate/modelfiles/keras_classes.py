@@ -31,6 +31,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "keras.layers": frozenset(_LAYERS.split()),
     "keras.regularizers": frozenset({"L1", "L1L2", "L2"}),
     "keras.src.models.functional": frozenset({FUNCTIONAL}),
+    "keras.src.ops.core": frozenset({"ConvertToTensor"}),
     "keras.src.ops.numpy": frozenset(_OPERATIONS.split()),
 }
 """By module, as a configuration names it."""

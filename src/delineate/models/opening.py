@@ -21,6 +21,7 @@ from delineate.modelfiles.keras_archive import config_of, extract_weights, refus
 
 # Under which Keras keeps the variables that wait for their first values.
 _WAITING = "uninitialized_variables"
+_MET = "Exception encountered:"
 
 
 def open_model(path: Path, *, ours: bool = False) -> keras.Model:
@@ -105,4 +106,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    # Keras puts the reason behind the configuration that it could not use.
+    _, met, why = str(error).rpartition(_MET)
+    text = why if met else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -45,7 +45,7 @@ def _setting(name: str, **changes: Any) -> Make:
     return make
 
 
-def _inserted(module: str, kind: str, *, inputs: int = 1, **settings: Any) -> Make:
+def _inserted(module: str, kind: str, /, *, inputs: int = 1, **settings: Any) -> Make:
     """Put a layer between the image and the first one."""
 
     def make(folder: Path) -> None:
