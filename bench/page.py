@@ -34,6 +34,14 @@ REACH = (
     ("sizes", sizes_page, "sizes.py"),
 )
 
+NO_GPU = """## On a GPU
+
+Not measured yet: no machine with an NVIDIA GPU was at hand. There
+`RIVALS_DEVICE=cuda scripts/bench speed FOLDER DATA` measures the tables above with JAX and PyTorch
+beneath, beside PyTorch and segmentation_models.pytorch, compiled and in bfloat16; elsewhere it says
+so and ends.
+"""
+
 
 def main() -> None:
     models, refusals = read_rows("models"), read_rows("refusals")
@@ -58,6 +66,8 @@ def main() -> None:
         if (ROWS / f"{name}.json").is_file():
             kept = read_rows(name)
             parts.append(page(kept, note(kept, f"bench/{command}")))
+    if not (ROWS / "speed_gpu.json").is_file():
+        parts.append(NO_GPU)
     (DOCS / "benchmarks.md").write_text("\n".join(["# Benchmarks\n", *parts]))
     networks = read_rows("matrix")
     (DOCS / "matrix.md").write_text(matrix_page(networks, note(networks, "bench/matrix.py")))
