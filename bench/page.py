@@ -255,9 +255,12 @@ def clock(seconds: float) -> str:
 
 def note(kept: dict[str, Any], script: str) -> str:
     where = kept["circumstances"]
+    # Rows of several runs of a script have a commit each.
+    commits = list(dict.fromkeys(row["commit"] for row in kept["rows"] if "commit" in row))
+    told = f"commit {where['commit']}" if len(commits) < 2 else f"commits {', '.join(commits)}"
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     return (
-        f"Measured with `python {script}` at commit {where['commit']}, seed 0, on {where['cores']} "
+        f"Measured with `python {script}` at {told}, seed 0, on {where['cores']} "
         f"cores of {where['processor']}, Python {where['python']}, {versions}. "
         f"{where.get('note', '')}".strip()
     )

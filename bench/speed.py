@@ -5,8 +5,8 @@ TASK is "training", "prediction" or "whole", NETWORK such as "plain 128"; withou
 measured. DATA is the folder of the nuclei (stage 1 of the 2018 Data Science Bowl, unpacked), on
 which the networks that predict are trained for some minutes in FOLDER first. Needs
 `pip install -r bench/rivals/requirements.txt`. With RIVALS_DEVICE=cuda an NVIDIA GPU takes the
-place of the processor. Nothing else should run meanwhile. A task is measured in one go: what was cut
-short begins anew.
+place of the processor. Nothing else should run meanwhile. A task is measured in one go: what was
+cut short begins anew.
 """
 
 import json
