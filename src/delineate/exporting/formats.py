@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from delineate.exporting.channels_first import end_channels_first
 from delineate.prediction.runtimes.extras import hide_telemetry, import_openvino, needed
 from delineate.prediction.runtimes.openvino import PRECISION
 
@@ -59,6 +60,7 @@ def openvino(model: keras.Model, path: Path, precision: str, samples: Samples) -
     engine = import_openvino()
     _export(model, path, "openvino")
     found = engine.Core().read_model(path)
+    end_channels_first(found)
     if precision == "int8":
         found = _quantized(found, samples)
     found.set_rt_info(precision, PRECISION)
