@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 ROWS = Path(__file__).parent / "rows"
+# Packages that are imported by another name.
+MODULES = {"ai-edge-litert": "ai_edge_litert"}
 
 
 def run(*arguments: object) -> tuple[dict[str, Any], str]:
@@ -45,7 +48,9 @@ def circumstances() -> dict[str, Any]:
     """Return the commit, the machine and the versions."""
     git = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    names = ("delineate", "keras", "tensorflow", "numpy", "opencv-python-headless")
+    needed = ("delineate", "keras", "tensorflow", "numpy", "opencv-python-headless")
+    engines = ("openvino", "onnxruntime", "ai-edge-litert", "av", "torch")
+    names = (*needed, *(name for name in engines if find_spec(MODULES.get(name, name))))
     return {
         "commit": commit,
         "cores": os.cpu_count(),

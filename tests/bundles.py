@@ -38,7 +38,7 @@ def classes_of(image, bounds, *, scale=1 / 255):
 
 def save_bundle(folder, model, **changes):
     """Return the bundle that holds a model."""
-    channels = model.output.shape[-1]
+    channels = model.output.shape[-1] - len(changes.get("objects", ()))
     count = 2 if channels == 1 else channels
     names = ("background", "cell", "vessel", "fibre")[:count]
     values = {

@@ -103,6 +103,12 @@ def test_dim_fluorescence_is_brightened_and_a_black_image_stays_black():
     assert to_rgb8(np.zeros((4, 4, 1), np.uint8)).max() == 0
 
 
+def test_frames_of_a_video_are_as_bright_as_they_are():
+    dim = np.full((10, 10, 3), 40, np.uint8)
+    assert (to_rgb8(dim, brighten=False) == 40).all()
+    assert (overlay(dim, np.zeros((10, 10), np.uint8), PALETTE, brighten=False) == 40).all()
+
+
 def test_deep_images_are_stretched_between_percentiles():
     values = np.arange(1000, 2000, dtype=np.uint16)
     values[0], values[-1] = 0, 65535

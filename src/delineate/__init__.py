@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from delineate.errors import DelineateError
     from delineate.evaluation.evaluate import evaluate
     from delineate.evaluation.show import show, show_predictions
+    from delineate.exporting.benchmark import benchmark
+    from delineate.exporting.export import export
     from delineate.models.build import build_model
     from delineate.planning.plan import Plan, plan
     from delineate.prediction.many import Done, predict, predict_files
     from delineate.prediction.outputs import Wanted
     from delineate.prediction.predictor import Prediction, Predictor
+    from delineate.prediction.video.predicting import Watching
     from delineate.recipe import Recipe
     from delineate.report import Finding, Report
     from delineate.runs import Run
@@ -48,10 +51,13 @@ _PLACES = {
     "Run": "delineate.runs",
     "Sample": "delineate.data.records",
     "Wanted": "delineate.prediction.outputs",
+    "Watching": "delineate.prediction.video.predicting",
+    "benchmark": "delineate.exporting.benchmark",
     "build_model": "delineate.models.build",
     "check": "delineate.data.checking.check",
     "demo": "delineate.training.demo",
     "evaluate": "delineate.evaluation.evaluate",
+    "export": "delineate.exporting.export",
     "fetch": "delineate.data.fetching.fetch",
     "plan": "delineate.planning.plan",
     "predict": "delineate.prediction.many",
@@ -61,7 +67,7 @@ _PLACES = {
     "train": "delineate.training.train",
 }
 # These import Keras, whose backend has to be chosen before.
-_NEED_KERAS = {"build_model", "demo", "plan", "train"}
+_NEED_KERAS = {"build_model", "demo", "export", "plan", "train"}
 
 __all__ = [
     "Bundle",
@@ -78,10 +84,13 @@ __all__ = [
     "Run",
     "Sample",
     "Wanted",
+    "Watching",
+    "benchmark",
     "build_model",
     "check",
     "demo",
     "evaluate",
+    "export",
     "fetch",
     "plan",
     "predict",

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,12 +53,42 @@ class Refinement(Plain):
     scores: dict[str, dict[str, float | None]]
 
 
+class Export(Plain):
+    """What an export is of, and how near it comes to it.
+
+    Attributes:
+        format: In the table of formats.
+        precision: In which it was asked for.
+        engine: The engine's name and version.
+        images: On so many validation images it was compared with the Keras model.
+        largest_difference: Of any probability.
+        changed: Share of the pixels that have another class.
+        maps: The largest mean over an image of the difference in what is said of objects.
+        mean_iou: Of those images, by "before" and "after"; None without any truth.
+        seconds: Of a prediction of one image, the median, by "before" (as the run predicts without
+            it) and "after".
+        source: Tells the weights that it is of from others.
+    """
+
+    format: str
+    precision: str
+    engine: str
+    images: int
+    largest_difference: float
+    changed: float
+    maps: float = 0.0
+    mean_iou: dict[str, float | None]
+    seconds: dict[str, float]
+    source: str = ""
+
+
 class Card(Plain):
     """All that a bundle's user has to know, in ``card.json``.
 
     The model's output has a channel for each class, or one for two classes with a sigmoid, and then
     one for each of ``objects``. ``pixel_size`` is (height, width) of a pixel of the training images
-    in ``pixel_unit``, where their data set said it.
+    in ``pixel_unit``, where their data set said it. ``receptive_field``: no pixel farther away than
+    so many changes what the model says of one; unset: there is no such bound.
     """
 
     format_version: int = FORMAT_VERSION
@@ -71,6 +101,7 @@ class Card(Plain):
     size: tuple[int, int]
     stride: int = Field(ge=1)
     tile: int = Field(1024, ge=32)
+    receptive_field: int | None = Field(None, ge=0)
     fixed_size: bool = False
     output: Literal["softmax", "sigmoid"]
     objects: tuple[ObjectTarget, ...] = ()
@@ -79,6 +110,7 @@ class Card(Plain):
     pixel_unit: str = "µm"
     scores: dict[str, float | None] = {}
     refiner: Refinement | None = None
+    export: Export | None = None
     data_hash: str = ""
     precision: str = "float32"
     versions: dict[str, str] = {}
@@ -118,7 +150,7 @@ class Bundle:
         folder = _bundle_folder(Path(path))
         card = _read_card(folder / CARD)
         for name, expected in card.files.items():
-            if Path(name).name != name or not (folder / name).is_file():
+            if not _is_inside(name) or not (folder / name).is_file():
                 raise BundleError(
                     f"The bundle {folder} has no file '{name}'.",
                     hint="Copy the whole folder, or train again.",
@@ -153,7 +185,8 @@ class Bundle:
         try:
             fresh.mkdir(parents=True)
             write(fresh)
-            sums = {path.name: sha256(path) for path in sorted(fresh.iterdir())}
+            files = [path for path in sorted(fresh.rglob("*")) if path.is_file()]
+            sums = {path.relative_to(fresh).as_posix(): sha256(path) for path in files}
             for name in sums:
                 flush(fresh / name)
             card = card.model_copy(update={"files": sums})
@@ -180,9 +213,17 @@ def copy_bundle(source: Bundle, target: Path, card: Card) -> Bundle:
 
     def write(folder: Path) -> None:
         for name in source.card.files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source.folder / name, folder / name)
 
     return Bundle.save(target, card, write)
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether the name of a file can only be one below the bundle's folder."""
+    parts = PurePosixPath(name).parts
+    plain = "\\" not in name and ":" not in name and not name.startswith("/")
+    return plain and bool(parts) and ".." not in parts and PurePosixPath(*parts).as_posix() == name
 
 
 def recover(folder: Path) -> None:

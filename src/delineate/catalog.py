@@ -139,7 +139,22 @@ RULES = {
     "D502": "delineate.data.checking.rules.description:void_is_not_said",
 }
 
-RUNTIMES = {"keras": "delineate.prediction.runtimes.keras:KerasRuntime"}
+RUNTIMES = {
+    "keras": "delineate.prediction.runtimes.keras:KerasRuntime",
+    "litert": "delineate.prediction.runtimes.litert:LiteRtRuntime",
+    "onnx": "delineate.prediction.runtimes.onnx:OnnxRuntime",
+    "openvino": "delineate.prediction.runtimes.openvino:OpenVinoRuntime",
+    "savedmodel": "delineate.prediction.runtimes.savedmodel:SavedModelRuntime",
+    "tensorrt": "delineate.prediction.runtimes.onnx:TensorRtRuntime",
+}
+
+FORMATS = {
+    "litert": "delineate.exporting.formats:LITERT",
+    "onnx": "delineate.exporting.formats:ONNX",
+    "openvino": "delineate.exporting.formats:OPENVINO",
+    "savedmodel": "delineate.exporting.formats:SAVEDMODEL",
+    "tensorrt": "delineate.exporting.formats:TENSORRT",
+}
 
 TABLES = {
     "layouts": LAYOUTS,
@@ -149,6 +164,7 @@ TABLES = {
     "metrics": METRICS,
     "rules": RULES,
     "runtimes": RUNTIMES,
+    "formats": FORMATS,
 }
 
 

@@ -253,6 +253,31 @@ def resize_probabilities(
     return resize_image(probabilities.astype(np.float32, copy=False), size)
 
 
+def likeliest(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the likeliest class of each pixel at another size; of several the one of least id.
+
+    It is what :func:`resize_probabilities` gives, of which no more than this is kept.
+
+    Args:
+        probabilities: (height, width, classes) float32, at most 256 classes.
+        size: The new (height, width).
+
+    Returns:
+        (new height, new width) uint8.
+
+    Example:
+        >>> likeliest(np.array([[[0.2, 0.3, 0.5]]], np.float32), (1, 2)).tolist()
+        [[2, 2]]
+    """
+    planes = (_resample(plane[..., np.newaxis], size)[..., 0] for plane in cv2.split(probabilities))
+    best = next(planes)
+    ids = np.zeros(size, np.uint8)
+    for number, plane in enumerate(planes, 1):
+        ids[plane > best] = number
+        best = np.maximum(best, plane)
+    return ids
+
+
 def reorient(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return an array transposed (4), then with its rows (2), then with its columns (1) mirrored.
 

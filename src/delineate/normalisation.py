@@ -9,7 +9,7 @@ An image that holds nothing is stretched as well: its noise then fills the range
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, get_args
 
@@ -102,13 +102,42 @@ def correction(image: NDArray[Any], kind: str) -> Correction:
         >>> correction(image, "range")(image[:, 1:]).ravel().tolist()
         [128, 255]
     """
-    require_fitting(kind, channels=image.shape[2], dtype=image.dtype)
+    size = image.shape[0], image.shape[1]
+    return correction_of_bands([image], kind, size=size, channels=image.shape[2], dtype=image.dtype)
+
+
+def correction_of_bands(
+    bands: Iterable[NDArray[Any]], kind: str, *, size: tuple[int, int], channels: int, dtype: Any
+) -> Correction:
+    """Return what :func:`normalise` does to an image that is only there in parts.
+
+    Args:
+        bands: The image from top to bottom, each (rows, width, channels); with "none" they are not
+            asked for.
+        kind: One of ``KINDS``.
+        size: (height, width) of the image.
+        channels: Of the image.
+        dtype: Of its values: uint8 or uint16.
+
+    Raises:
+        UsageError: There is no such kind.
+        DataError: "stain" is asked of an image that is not 8-bit RGB.
+
+    Example:
+        >>> image = np.arange(8, dtype=np.uint8).reshape(4, 2, 1)
+        >>> found = correction_of_bands(
+        ...     [image[:1], image[1:]], "range", size=(4, 2), channels=1, dtype=np.uint8
+        ... )
+        >>> bool(np.array_equal(found(image), normalise(image, "range")))
+        True
+    """
+    require_fitting(kind, channels=channels, dtype=dtype)
     if kind == "none":
         return _unchanged
     if kind == "stain":
-        change = _stain_change(image)
+        change = _stain_change(_some_pixels(bands, size[0] * size[1]))
         return _unchanged if change is None else partial(_restain, change=change)
-    return partial(_stretch, limits=_limits(image, kind))
+    return partial(_stretch, limits=_limits(bands, kind, channels=channels, dtype=dtype))
 
 
 def require_fitting(kind: str, *, channels: int, dtype: Any) -> None:
@@ -140,22 +169,21 @@ def _unchanged(image: NDArray[Any]) -> NDArray[Any]:
     return image
 
 
-def _limits(image: NDArray[Any], kind: str) -> NDArray[np.float64]:
+def _limits(
+    bands: Iterable[NDArray[Any]], kind: str, *, channels: int, dtype: Any
+) -> NDArray[np.float64]:
     """Return the values that become 0 and the largest: (channels, 2), or (1, 2) for all alike."""
-    planes = [image]
+    groups = [slice(None)]
     if kind == "channel":
-        planes = [image[..., channel : channel + 1] for channel in range(image.shape[2])]
+        groups = [slice(each, each + 1) for each in range(channels)]
+    levels = np.iinfo(dtype).max + 1
+    counts = np.zeros((len(groups), levels), np.int64)
+    for band in bands:
+        for rows in _blocks(band):
+            for number, group in enumerate(groups):
+                counts[number] += np.bincount(band[rows][..., group].ravel(), minlength=levels)
     shares = (0.0, 100.0) if kind == "range" else _PERCENTILES
-    return np.array([_percentiles(_histogram(plane), shares) for plane in planes])
-
-
-def _histogram(image: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how often each value of the type occurs."""
-    levels = np.iinfo(image.dtype).max + 1
-    counts = np.zeros(levels, np.int64)
-    for rows in _blocks(image):
-        counts += np.bincount(image[rows].ravel(), minlength=levels)
-    return counts
+    return np.array([_percentiles(each, shares) for each in counts])
 
 
 def _percentiles(counts: NDArray[np.int64], shares: tuple[float, ...]) -> NDArray[np.float64]:
@@ -187,10 +215,19 @@ def _line(low: float, high: float, top: int) -> NDArray[np.float64]:
     return np.clip(np.rint((levels - low) * (top / (high - low))), 0, top)
 
 
-def _stain_change(image: NDArray[Any]) -> NDArray[np.float64] | None:
+def _some_pixels(bands: Iterable[NDArray[Any]], count: int) -> NDArray[np.uint8]:
+    """Return (pixels, 3): evenly chosen ones of an image of so many pixels."""
+    step, passed, found = -(-count // _MEASURED), 0, []
+    for band in bands:
+        pixels = band.reshape(-1, 3)
+        # Copied: a part of a band would hold all of it.
+        found.append(pixels[-passed % step :: step].copy())
+        passed += len(pixels)
+    return np.concatenate(found)
+
+
+def _stain_change(pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """Return the (3, 3) matrix from a row of densities to that of the reference, or None."""
-    pixels = image.reshape(-1, 3)
-    pixels = pixels[:: -(-len(pixels) // _MEASURED)]
     densities = (-_LIGHT / math.log(10))[pixels]
     stained = densities[densities.mean(axis=1) >= _BETA]
     if len(stained) <= _LEAST_STAINED * len(pixels):

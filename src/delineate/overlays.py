@@ -66,12 +66,13 @@ def colourise(mask: NDArray[Any], colours: Sequence[tuple[int, int, int]]) -> ND
     table[:] = [PALETTE[1 + (index - 1) % 254] for index in range(length)]
     table[0] = PALETTE[0]
     table[: len(colours)] = np.array(colours, np.uint8).reshape(-1, 3)
-    picture = np.asarray(table[mask])
-    picture[_is_ignored(mask)] = _IGNORED
+    picture = table.take(mask, axis=0)
+    if (ignored := _is_ignored(mask)).any():
+        picture[ignored] = _IGNORED
     return picture
 
 
-def to_rgb8(image: NDArray[Any]) -> NDArray[np.uint8]:
+def to_rgb8(image: NDArray[Any], *, brighten: bool = True) -> NDArray[np.uint8]:
     """Return any image as a picture to look at.
 
     Args:
@@ -79,6 +80,7 @@ def to_rgb8(image: NDArray[Any]) -> NDArray[np.uint8]:
             unless it is so dark that nothing would be seen: then it is brightened. Other types are
             stretched between their 0.5 and 99.5 percentiles. One or two channels are shown as grey
             (the first), more than three as the first three.
+        brighten: Whether dark uint8 images are: frames of a video would flicker.
 
     Returns:
         (height, width, 3) uint8, a copy.
@@ -90,12 +92,12 @@ def to_rgb8(image: NDArray[Any]) -> NDArray[np.uint8]:
     channels = image[..., None] if image.ndim == 2 else image
     channels = channels[..., :3] if channels.shape[2] >= 3 else channels[..., :1]
     if channels.dtype == np.uint8:
-        channels = _brightened(channels)
+        channels = _brightened(channels) if brighten else channels
     else:
         low, high = np.percentile(channels, (0.5, 99.5))
         scaled = (channels - low) / max(high - low, np.finfo(np.float64).tiny)
         channels = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
-    return np.array(np.broadcast_to(channels, (*channels.shape[:2], 3)))
+    return np.array(np.broadcast_to(channels, (*channels.shape[:2], 3)), order="C")
 
 
 def _brightened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -112,6 +114,8 @@ def overlay(
     mask: NDArray[Any],
     colours: Sequence[tuple[int, int, int]],
     opacity: float = 0.45,
+    *,
+    brighten: bool = True,
 ) -> NDArray[np.uint8]:
     """Return the image with each class tinted in its colour and outlined by one pixel.
 
@@ -122,6 +126,7 @@ def overlay(
         mask: (height, width) class ids, uint8 or uint16; 255 (65535) is ignore.
         colours: The colour (red, green, blue; 0 .. 255) of each id from 0 on.
         opacity: Of the tint, 0 .. 1.
+        brighten: As for ``to_rgb8``.
 
     Returns:
         (height, width, 3) uint8.
@@ -131,18 +136,20 @@ def overlay(
         >>> overlay(np.zeros((1, 2, 1), np.uint8), mask, PALETTE).tolist()
         [[[0, 0, 0], [230, 159, 0]]]
     """
-    picture = to_rgb8(image)
+    picture = to_rgb8(image, brighten=brighten)
     tint = colourise(mask, colours)
     ignored = _is_ignored(mask)
-    diagonals = np.add.outer(np.arange(mask.shape[0]), np.arange(mask.shape[1]))
-    hatched = ignored & (diagonals % 6 < 2)
-    background = (mask == 0) & (tuple(colours[0]) in _OF_BACKGROUND if colours else True)
-    tinted = (~background & ~ignored) | hatched
+    tinted = ~ignored
+    if ignored.any():
+        diagonals = np.add.outer(np.arange(mask.shape[0]), np.arange(mask.shape[1]))
+        tinted |= diagonals % 6 < 2
+    if not colours or tuple(colours[0]) in _OF_BACKGROUND:
+        tinted &= mask != 0
     _blend(picture, tint, tinted, opacity)
     # Only the higher id of two neighbours is outlined, so that lines stay one pixel wide.
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     outline = (cv2.erode(mask, cross) < mask) & ~ignored
-    picture[outline] = tint[outline]
+    cv2.copyTo(tint, outline.view(np.uint8), picture)
     return picture
 
 
@@ -188,6 +195,6 @@ def _blend(
     picture: NDArray[np.uint8], tint: NDArray[np.uint8], where: NDArray[np.bool_], opacity: float
 ) -> None:
     """Lay a colour (3) or a picture of colours (height, width, 3) over a part of a picture."""
-    colours = np.broadcast_to(tint, picture.shape)[where]
-    mixed = picture[where] * (1 - opacity) + colours * opacity
-    picture[where] = mixed.round().astype(np.uint8)
+    colours = np.ascontiguousarray(np.broadcast_to(tint, picture.shape))
+    mixed = cv2.addWeighted(picture, 1 - opacity, colours, opacity, 0)
+    cv2.copyTo(mixed, where.view(np.uint8), picture)

@@ -429,11 +429,16 @@ class Runtime(Section):
         None, description="unset: the first installed"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the arithmetic")
+    compiled: bool | None = Field(
+        None,
+        description="make one program of a step with the backend's compiler (XLA, or PyTorch's "
+        "Inductor); unset: on JAX, which is slow without; TensorFlow's is not deterministic",
+    )
     fused: bool = Field(
         True,
-        description="train with the backend's own kernels for batch normalisation and bilinear "
-        "enlargement, and with frozen normalisation folded into the convolutions, which is faster; "
-        "what is saved is the same",
+        description="train with the backend's own kernels for batch normalisation, bilinear "
+        "enlargement and strided depthwise convolutions, and with frozen normalisation folded into "
+        "the convolutions, which is faster; what is saved is the same",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of everything random")
     threads: int | None = Field(None, ge=1, le=1024, description="unset: all cores")

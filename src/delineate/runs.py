@@ -113,6 +113,11 @@ class Run:
         return self.folder / "tensorboard"
 
     @property
+    def exports(self) -> Path:
+        """The best model for other engines, a bundle for each."""
+        return self.folder / "exports"
+
+    @property
     def last(self) -> Path:
         """The resume points."""
         return self.folder / "last"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from delineate.catalog import (
+    FORMATS,
     LAYOUTS,
     LOSSES,
     METRICS,
@@ -17,6 +19,8 @@ from delineate.catalog import (
     TABLES,
     find,
 )
+from delineate.exporting.parity import TOLERANCES
+from delineate.exporting.writing import write_model
 from delineate.imaging import write_png
 from delineate.losses import LossOptions, SegmentationLoss
 from delineate.metrics import Scores
@@ -184,12 +188,41 @@ def test_each_rule_can_be_called(name):
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_each_runtime_opens_a_bundles_file_and_runs_it(plain, tmp_path, name):
+def test_each_runtime_opens_a_file_of_its_own_and_gives_what_keras_gives(plain, tmp_path, name):
+    require_engine(name)
+    path = save_bundle(tmp_path / "bundle", plain).folder / "model.keras"
     if name != "keras":
-        pytest.skip(f"the runtime {name} opens what its export writes")
-    bundle = save_bundle(tmp_path / "bundle", plain)
-    engine = find("runtimes", name).open(bundle.folder / "model.keras")
-    images = np.zeros((1, 16, 16, 3), np.float32)
+        target = tmp_path / find("formats", name).file
+        write_model(path, target, format=name, precision="float32")
+        path = target
+    engine = find("runtimes", name).open(path)
     assert engine.granularity >= 1
-    assert engine.run(images).shape == (1, 16, 16, 3)
-    assert engine.run(images).dtype == np.float32
+    rng = np.random.default_rng(0)
+    for size in ((16, 16), (16, 32), (64, 8)):
+        images = rng.integers(0, 256, (1, *size, 3)).astype(np.float32)
+        found = engine.run(images)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, plain.predict_on_batch(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_has_a_runtime_and_precisions_with_a_tolerance(name):
+    assert name in RUNTIMES
+    precisions = find("formats", name).precisions
+    assert "float32" in precisions
+    assert set(precisions) <= set(TOLERANCES)
+
+
+def require_engine(name):
+    """Skip where the engine, or what writes for it, is not installed; nothing is imported."""
+    modules = {
+        "openvino": ["openvino", "tensorflow"],
+        "onnx": ["onnx", "onnxruntime", "tf2onnx", "tensorflow"],
+        "litert": ["ai_edge_litert", "tensorflow"],
+        "savedmodel": ["tensorflow"],
+    }.get(name, [])
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        pytest.skip(f"{name} needs {', '.join(missing)}")
+    if name == "tensorrt":
+        pytest.skip("TensorRT needs an NVIDIA GPU")

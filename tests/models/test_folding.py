@@ -7,6 +7,8 @@ import pytest
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
 
+as_array = keras.ops.convert_to_numpy
+
 
 def network(seed=0, *, bias=False):
     """Convolutions of both kinds before batch normalisation with statistics of its own."""
@@ -82,3 +84,29 @@ def test_a_convolution_with_an_activation_is_left_alone():
     image = keras.Input((8, 8, 3))
     features = keras.layers.Conv2D(3, 3, padding="same", activation="relu")(image)
     assert fold_frozen(keras.Model(image, keras.layers.BatchNormalization()(features))) == 0
+
+
+def test_layers_that_are_used_in_several_places_are_left_alone():
+    image = keras.Input((8, 8, 3))
+    convolution, normalisation = keras.layers.Conv2D(3, 3), keras.layers.BatchNormalization()
+    twice = keras.layers.Concatenate(axis=1)(
+        [normalisation(convolution(image)), convolution(image)]
+    )
+    assert fold_frozen(keras.Model(image, twice), predicting=True) == 0
+    other = keras.layers.Conv2D(3, 3)
+    twice = [normalisation(convolution(image)), normalisation(other(image))]
+    assert fold_frozen(keras.Model(image, twice), predicting=True) == 0
+
+
+def test_all_is_folded_for_prediction_and_stays_to_be_trained():
+    models = [network() for _ in range(2)]
+    for model in models:
+        model.get_layer("first").trainable = True
+    weights = len(models[1].trainable_weights)
+    assert fold_frozen(models[1], predicting=True) == 2
+    assert len(models[1].trainable_weights) == weights
+    # First, since a step of training moves the statistics.
+    usual = as_array(models[0](IMAGES, training=False))
+    before, after = (as_array(model(IMAGES, training=True)) for model in models)
+    np.testing.assert_allclose(after, usual, rtol=1e-4, atol=1e-4)
+    assert np.abs(before - usual).max() > 0.1

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 
+from delineate import share
 from delineate.models import machine
 from delineate.recipe import Runtime
 
@@ -51,10 +52,10 @@ def test_the_memory_is_what_the_process_may_use_of_it(tmp_path, monkeypatch, gro
         path = tmp_path / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{limit}\n")
-    monkeypatch.setattr(machine, "GROUPS_OF_PROCESS", tmp_path / "groups")
-    monkeypatch.setattr(machine, "GROUPS", tmp_path / "tree")
+    monkeypatch.setattr(share, "GROUPS_OF_PROCESS", tmp_path / "groups")
+    monkeypatch.setattr(share, "GROUPS", tmp_path / "tree")
     sizes = {"SC_PHYS_PAGES": 2**22, "SC_PAGE_SIZE": 2**12}
-    monkeypatch.setattr(machine.os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(share.os, "sysconf", sizes.__getitem__)
     assert machine.machine()["memory_gib"] == gib
 
 
@@ -75,11 +76,11 @@ def test_the_cores_are_those_that_the_process_may_use(
     (tmp_path / "job").mkdir()
     if allowed:
         (tmp_path / "job" / "cpu.max").write_text(f"{allowed}\n")
-    monkeypatch.setattr(machine, "GROUPS_OF_PROCESS", tmp_path / "groups")
-    monkeypatch.setattr(machine, "GROUPS", tmp_path)
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(share, "GROUPS_OF_PROCESS", tmp_path / "groups")
+    monkeypatch.setattr(share, "GROUPS", tmp_path)
+    monkeypatch.setattr(share.os, "cpu_count", lambda: 8)
     own = set(range(affinity))
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda process: own, raising=False)
+    monkeypatch.setattr(share.os, "sched_getaffinity", lambda process: own, raising=False)
     assert machine.machine()["cores"] == cores
 
 

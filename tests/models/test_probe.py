@@ -42,6 +42,7 @@ def test_a_pace_is_measured_and_kept(tmp_path, monkeypatch):
         {"batch_size": 4},
         {"precision": "bfloat16"},
         {"model": Model(filters=5)},
+        {"compiled": True},
         {"fused": False},
         {"threads": 1},
         {"deterministic": False},

@@ -41,11 +41,20 @@ def fingerprint(**changes):
 
 @pytest.fixture
 def paces(monkeypatch):
-    """The speed of a machine: images per second by precision; a key "compiling" has seconds."""
-    known = {"float32": 10.0, "bfloat16": 10.0, "compiling": 1.0}
+    """The speed of a machine: images per second by precision, and how compilation multiplies it.
+
+    A key "compiling" has the seconds of that.
+    """
+    known = {"float32": 10.0, "bfloat16": 10.0, "compiled": 1.0, "compiling": 1.0}
 
     def paces_of(trials):
-        return [Pace(known[trial.precision], known["compiling"]) for trial in trials]
+        return [
+            Pace(
+                known[trial.precision] * (known["compiled"] if trial.compiled else 1.0),
+                known["compiling"],
+            )
+            for trial in trials
+        ]
 
     monkeypatch.setattr(training_choices, "paces_of", paces_of)
     return known

@@ -2,6 +2,7 @@
 
 import tomllib
 
+import keras
 import pytest
 
 from delineate.data.dataset import Dataset
@@ -34,7 +35,7 @@ LEFT = {
     "refiner": set(Refiner.model_fields),
     "evaluation": set(Evaluation.model_fields),
     "post": set(Post.model_fields) - {"tune"},
-    "runtime": set(Runtime.model_fields) - {"precision"},
+    "runtime": set(Runtime.model_fields) - {"precision", "compiled"},
 }
 # With pretrained weights, these are chosen, and those of a plain network are not.
 OF_WEIGHTS = {"weights", "statistics", "decoder_filters", "skip_filters", "convolutions"}
@@ -93,6 +94,22 @@ def test_a_precision_is_taken_only_where_it_is_much_faster(paces):
     found = plan(cells())
     assert found.recipe.runtime.precision == "bfloat16"
     assert "12.1" in found.reasons["runtime.precision"]
+
+
+def test_a_step_is_compiled_only_where_that_is_much_faster(paces, monkeypatch):
+    asked = plan(cells()).recipe.runtime.compiled
+    assert asked == (keras.backend.backend() == "jax")
+    both = ((False, True), "")
+    monkeypatch.setattr(training_choices, "compilations", lambda runtime: both)
+    paces["compiled"] = 1.1
+    assert plan(cells()).recipe.runtime.compiled is False
+    paces["compiled"] = 1.3
+    found = plan(cells())
+    assert found.recipe.runtime.compiled is True
+    assert found.recipe.runtime.precision == "float32"
+    assert "10.0 images per second without, 13.0 with it" in found.reasons["runtime.compiled"]
+    said = plan(cells(), settings={"runtime.compiled": False})
+    assert said.recipe.runtime.compiled is False
 
 
 def test_epochs_fit_the_budget(paces):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from delineate.errors import BundleError
-from delineate.prediction.runtimes.keras import KerasRuntime
+from delineate.models.build import build_model
+from delineate.prediction.runtimes.keras import KerasRuntime, load
 from tests.bundles import pointwise_model
 
 
@@ -24,6 +25,28 @@ def test_a_model_from_a_file_gives_what_the_model_itself_gives(path):
     expected = 1 / (1 + np.exp(-40 * (images / 255 - 0.5)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_quickened_network_predicts_what_it_did(tmp_path, precision):
+    model = build_model(
+        classes=3,
+        encoder="mobilenetv2",
+        width=0.35,
+        decoder_filters=(16, 8, 8, 4),
+        upsampling="bilinear",
+        precision=precision,
+    )
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
+    model.save(tmp_path / "model.keras")
+    images = rng.integers(0, 256, (1, 64, 96, 3)).astype(np.float32)
+    found = KerasRuntime.open(tmp_path / "model.keras").run(images)
+    expected = KerasRuntime(load(tmp_path / "model.keras")).run(images)
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-4 if precision == "float32" else 0.05)
 
 
 def test_sizes_are_rounded_up_only_where_each_shape_is_compiled(path):

@@ -6,8 +6,9 @@ import pytest
 from delineate.losses import SegmentationLoss
 from delineate.metrics import Scores
 from delineate.models.build import build_model
+from delineate.models.machine import is_compiled
 from delineate.models.refiner import build_critic, build_refiner
-from delineate.recipe import Refiner
+from delineate.recipe import Refiner, Runtime
 from delineate.training.adversarial import AdversarialStepper, Distance, Verdict
 
 SMALL = Refiner(
@@ -30,6 +31,7 @@ def make_stepper(output="softmax", settings=SMALL):
         Scores(2),
         settings=settings,
         fidelity=SegmentationLoss({name: 1.0}, output=output),
+        compiled=is_compiled(Runtime()),
     )
     return stepper, first, refiner, critic
 

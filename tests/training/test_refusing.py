@@ -1,5 +1,6 @@
 """Settings that make no sense together are refused before anything is read."""
 
+import keras
 import pytest
 
 from delineate.errors import RecipeError
@@ -25,6 +26,16 @@ def test_a_pair_of_settings_is_refused_with_both_named(settings, named):
     with pytest.raises(RecipeError, match=named) as caught:
         refuse_settings(Recipe().override(settings))
     assert caught.value.hint
+
+
+def test_tensorflow_compiles_only_without_determinism():
+    asked = Recipe().override({"runtime.compiled": True})
+    refuse_settings(asked.override({"runtime.deterministic": False}))
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(RecipeError, match=r"runtime\.deterministic = true"):
+            refuse_settings(asked)
+    else:
+        refuse_settings(asked)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,18 @@ from pathlib import Path
 import typer
 from typer.exceptions import TyperException
 
-from delineate.cli import check, demo, evaluate, fetch, plan, predict, show, train
+from delineate.cli import (
+    benchmark,
+    check,
+    demo,
+    evaluate,
+    export,
+    fetch,
+    plan,
+    predict,
+    show,
+    train,
+)
 from delineate.cli.output import INTERRUPTED, say
 
 app = typer.Typer(
@@ -17,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in (demo, fetch, check, plan, train, evaluate, predict, show):
+for module in (demo, fetch, check, plan, train, evaluate, predict, export, benchmark, show):
     module.add_to(app)
 
 

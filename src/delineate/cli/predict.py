@@ -1,5 +1,7 @@
-"""`delineate predict`: masks of files, folders and patterns."""
+"""`delineate predict`: masks of images, videos, folders, cameras and streams."""
 
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,7 @@ import typer
 
 from delineate.cli.options import Json, RunFolder, Traceback
 from delineate.cli.output import errors_told, progress_of, put, say
+from delineate.errors import UsageError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +21,10 @@ def predict(
     run: RunFolder,
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Files, folders or patterns ('a/*.png')."),
+        typer.Argument(
+            metavar="INPUT...",
+            help="Images, videos, folders or patterns ('a/*.png'); camera:0, rtsp://...",
+        ),
     ],
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("predictions"),
     overlay: Annotated[bool, typer.Option("--overlay", help="Also the mask on the image.")] = False,
@@ -37,6 +43,20 @@ def predict(
         float | None,
         typer.Option(metavar="µm", min=1e-9, help="Side of a pixel, instead of what files say."),
     ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HEIGHTxWIDTH", help="Frames of videos are predicted at this size."),
+    ] = None,
+    smoothing: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of earlier frames: against flicker.")
+    ] = 0.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="The images are one video of so many frames per second."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="How long a camera or stream is watched.")
+    ] = None,
     runtime: Annotated[str | None, typer.Option(help="The engine; unset: the bundle's.")] = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -45,6 +65,7 @@ def predict(
     with errors_told(trace=traceback):
         from delineate.prediction.many import predict_files
         from delineate.prediction.outputs import Wanted
+        from delineate.prediction.video.predicting import Watching
 
         done = predict_files(
             run,
@@ -56,6 +77,12 @@ def predict(
                 instances=instances,
                 run_lengths=rle,
                 pixel_size=pixel_size,
+            ),
+            watching=Watching(
+                size=_size(size),
+                smoothing=smoothing,
+                seconds=seconds,
+                rate=None if rate is None else Fraction(rate).limit_denominator(1001),
             ),
             runtime=runtime,
             progress=progress_of("predicting"),
@@ -69,3 +96,15 @@ def predict(
         put(done.to_json(), as_json=as_json, text=text)
         if done.failures:
             raise SystemExit(1)
+
+
+def _size(said: str | None) -> tuple[int, int] | None:
+    """Return (height, width) of ``288x512``."""
+    if said is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", said)
+    if found is None or not all(map(int, found.groups())):
+        raise UsageError(
+            f"--size {said} is no size.", hint="Say height and width, such as 288x512."
+        )
+    return int(found[1]), int(found[2])

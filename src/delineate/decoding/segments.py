@@ -7,6 +7,7 @@ in it is sorted out here. So any number of channels and any type of values is re
 import io
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,9 +19,15 @@ from delineate.decoding.stored import MAX_PIXELS
 OF_FLOATS = 3  # predictor: differences of the bytes of floating-point numbers
 _OF_VALUES = 2  # predictor: differences of neighbouring values
 
-_LZW = 5
+_NONE, _LZW, _JPEG, _PACKBITS = 1, 5, 7, 32773
 _DEFLATE = (8, 32946)
 READ = frozenset({_LZW, *_DEFLATE})
+"""Compressions of pages that are read here whole."""
+PARTS = frozenset({*READ, _NONE, _JPEG, _PACKBITS})
+"""Those of which single strips and tiles are."""
+
+# TIFF's types of values.
+_LONG, _UNDEFINED = 4, 7
 
 
 def read(page: Any, file: BinaryIO) -> NDArray[Any]:
@@ -49,17 +56,26 @@ def read(page: Any, file: BinaryIO) -> NDArray[Any]:
         plane, place = divmod(number, down * across)
         row, column = place // across * rows, place % across * columns
         there = rows if page.is_tiled else min(rows, height - row)
-        segment = _segment(page, file, number, (there, columns, samples))
+        file.seek(page.dataoffsets[number])
+        segment = decoded(file.read(page.databytecounts[number]), page, (there, columns, samples))
         result[plane, row : row + there, column : column + columns] = segment
     return result[:, :height, :width]
 
 
-def _segment(page: Any, file: BinaryIO, number: int, shape: tuple[int, int, int]) -> NDArray[Any]:
-    """Return (rows, columns, samples) of one strip or tile."""
-    file.seek(page.dataoffsets[number])
-    data = file.read(page.databytecounts[number])
+def decoded(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return the values of one strip or tile.
+
+    Args:
+        data: As it is stored.
+        page: Of tifffile; of a compression in ``PARTS``, with 8, 16, 32 or 64 bits a value.
+        shape: (rows, columns, samples) of the strip or tile.
+
+    Raises:
+        ValueError: It is damaged, or the predictor is not known.
+        OSError: libtiff found it damaged.
+    """
     wanted = int(np.prod(shape)) * page.dtype.itemsize
-    data = _decompressed(data, wanted, page)
+    data = _decompressed(data, wanted, page, shape)
     if len(data) < wanted:
         raise ValueError(f"{wanted - len(data)} bytes of a strip or tile are missing")
     if page.predictor == OF_FLOATS:
@@ -75,19 +91,38 @@ def _segment(page: Any, file: BinaryIO, number: int, shape: tuple[int, int, int]
     return values
 
 
-def _decompressed(data: bytes, wanted: int, page: Any) -> bytes:
-    if page.compression == _LZW:
-        return _unlzw(data, wanted, page.fillorder)
-    return zlib.decompressobj().decompress(data, wanted)
+def _decompressed(data: bytes, wanted: int, page: Any, shape: tuple[int, int, int]) -> bytes:
+    if page.compression == _NONE:
+        return data
+    if page.compression in _DEFLATE:
+        return zlib.decompressobj().decompress(data, wanted)
+    if page.compression == _JPEG:
+        return _by_libtiff(data, _tags_of_jpeg(page, shape))
+    tags = {256: wanted, 257: 1, 258: 8, 259: page.compression, 262: 1, 266: page.fillorder, 277: 1}
+    return _by_libtiff(data, tags | {278: 1})
 
 
-def _unlzw(data: bytes, wanted: int, fillorder: int) -> bytes:
-    tags = {256: wanted, 257: 1, 258: 8, 259: _LZW, 262: 1, 266: fillorder, 277: 1, 278: 1}
-    start = 8 + 2 + 12 * (len(tags) + 2) + 4
-    tags |= {273: start, 279: len(data)}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
-    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
-    picture = TiffImageFile(io.BytesIO(head + entries + bytes(4) + data))
+def _tags_of_jpeg(page: Any, shape: tuple[int, int, int]) -> dict[int, int | bytes]:
+    rows, columns, samples = shape
+    tags = {256: columns, 257: rows, 258: 8, 259: _JPEG, 262: int(page.photometric), 277: samples}
+    tables = page.jpegtables
+    return tags | {278: rows} | ({} if tables is None else {347: bytes(tables)})
+
+
+def _by_libtiff(data: bytes, tags: Mapping[int, int | bytes]) -> bytes:
+    """Return what libtiff makes of the only strip of a picture with such tags."""
+    entries, after = [], 8 + 2 + 12 * (len(tags) + 2) + 4
+    beside = b"".join(value for value in tags.values() if isinstance(value, bytes))
+    whole = {**tags, 273: after + len(beside), 279: len(data)}
+    for tag, value in sorted(whole.items()):
+        if isinstance(value, bytes):
+            entries.append(struct.pack("<HHII", tag, _UNDEFINED, len(value), after))
+            after += len(value)
+        else:
+            entries.append(struct.pack("<HHII", tag, _LONG, 1, value))
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(whole))
+    content = head + b"".join(entries) + bytes(4) + beside + data
+    picture = TiffImageFile(io.BytesIO(content))
     return bytes(picture.tobytes())
 
 

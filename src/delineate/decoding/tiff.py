@@ -73,7 +73,7 @@ def load(file: BinaryIO, path: Path, *, floats: bool = False) -> Stored:
     """
     opened = _open(file, path, floats=floats)
     for page in opened.pages:
-        _check_parts(page, file)
+        check_parts(page, file)
     parts = [_load_page(page, opened.colours, file, path) for page in opened.pages]
     stored = parts[0]
     if len(parts) > 1:
@@ -184,8 +184,16 @@ def _check_values(page: Any, path: Path, *, floats: bool) -> None:
         )
 
 
-def _check_parts(page: Any, file: BinaryIO) -> None:
-    """Refuse missing strips and tiles, which tifffile would fill with zeros without a word."""
+def check_parts(page: Any, file: BinaryIO) -> None:
+    """Refuse missing strips and tiles, which tifffile would fill with zeros without a word.
+
+    Args:
+        page: Of tifffile.
+        file: Its file, at any place.
+
+    Raises:
+        ValueError: Some are missing, or lie behind the end of the file.
+    """
     end = file.seek(0, os.SEEK_END)
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if len(parts) < math.prod(page.chunked) or not all(

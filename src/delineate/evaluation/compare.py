@@ -109,8 +109,9 @@ def compare_with(
         progress: Called with (done, all) after each image.
 
     Returns:
-        ``run``, the rival's folder; ``seen``, how many of the images are in which part of its own
-        training data; and ``scores``, as from :func:`compare_scores`.
+        ``run``, the rival's folder; ``engine``, what has predicted for it; ``seen``, how many of
+        the images are in which part of its own training data; and ``scores``, as from
+        :func:`compare_scores`.
 
     Raises:
         DataError: The data does not fit the rival.
@@ -120,6 +121,7 @@ def compare_with(
     there = score_part(rival.predictor, part, boundary=boundary, progress=progress)
     return {
         "run": str(rival.folder),
+        "engine": rival.predictor.engine,
         "seen": dict(sorted(seen.items())),
         "scores": compare_scores(here, there, groups_of(part.records)),
     }

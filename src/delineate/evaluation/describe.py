@@ -354,10 +354,11 @@ def _training(rows: Sequence[Row]) -> Section:
 
 
 def _network(predictor: Predictor) -> list[Section]:
-    """Return a drawing and a summary of the network, where the engine has one to draw."""
+    """Return a drawing and a summary of the network, or which export of it has predicted."""
     model = getattr(predictor.runtimes[0], "model", None)
     if model is None:
-        return []
+        engine, precision = predictor.card.members[0].runtime, predictor.card.precision
+        return [Section("Network", f"Predicted by its export to {engine}, in {precision}.")]
     from delineate.models.drawing import count_parameters, draw_model, summarise_model
 
     card = predictor.card

@@ -78,7 +78,10 @@ def evaluate(
         rival.require_fit(chosen.part)
     tally = _score(predictor, chosen.part, progress, boundary=boundary)
     values = _values(dataset.name, chosen, tally, predictor.card)
-    values |= _refined(own, folder, chosen.part, tally.images, boundary=boundary)
+    values["engine"] = predictor.engine
+    if values["engine"]["runtime"] == "keras":
+        # An export's scores would be compared with those of another engine.
+        values |= _refined(own, folder, chosen.part, tally.images, boundary=boundary)
     if rival is not None:
         found = compare_with(rival, chosen.part, tally.images, boundary=boundary, progress=progress)
         values["compare"] = found

@@ -59,7 +59,7 @@ def refinement_of(run: Run) -> Refinement | None:
 
 
 def _opened(folder: Path, by: Bundle | None) -> Predictor:
-    predictor = Predictor.open(folder)
+    predictor = Predictor.open(folder, runtime="keras")
     if by is None:
         return predictor
     return replace(predictor, card=predictor.card.model_copy(update={"post": by.card.post}))

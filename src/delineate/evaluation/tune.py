@@ -92,7 +92,7 @@ def tune(
         BundleError: There is no bundle.
     """
     bundle = Bundle.open(run)
-    predictor = Predictor.open(run)
+    predictor = Predictor.open(run, runtime="keras")
     some = some_of(part, predictor.card)
     said = Said(
         [(predictor, some)],

@@ -7,7 +7,6 @@ from delineate.losses.options import LossOptions
 from delineate.losses.targets import (
     Tensor,
     channel_weights,
-    counted,
     one_hot,
     probabilities_of,
     sum_of_images,
@@ -35,37 +34,42 @@ def lovasz(
     channels = logits.shape[-1]
     targets = one_hot(truth, channels, ignore)
     weights = channel_weights(channels, options)
+    valid = ops.expand_dims(ops.not_equal(truth, ignore), -1)
     if output == "sigmoid":
-        errors = ops.relu(1.0 - logits * (2.0 * targets - 1.0))
+        errors = ops.where(valid, ops.relu(1.0 - logits * (2.0 * targets - 1.0)), 0.0)
+        largest = ops.maximum(ops.max(errors), 1e-6)
     else:
-        shares = probabilities_of(logits, output)
-        errors = targets * (1.0 - shares) + (1.0 - targets) * shares
+        errors = ops.abs(targets - probabilities_of(logits, output))
+        largest = 1.0
         weights = weights * ops.max(targets, axis=(0, 1, 2))
-    valid = ops.expand_dims(counted(truth, ignore), -1)
-    errors = errors * valid
-    slopes = ops.stop_gradient(_slopes(errors, targets, valid))
+    slopes = ops.stop_gradient(_slopes(errors / largest, targets, valid))
     return weighted_mean(ops.sum(sum_of_images(errors * slopes), axis=0), weights)
 
 
 def _slopes(errors: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
     """Return what each error adds to 1 - IoU when it is made after all larger ones.
 
-    Errors of one bin are made together, and share what they add.
+    Errors of one bin are made together, and share what they add. Each line here is a pass over
+    many megabytes, so there are as few as there can be.
+
+    Args:
+        errors: From 0 to 1, float32 (batch, height, width, channels).
+        targets: 0 or 1, likewise.
+        valid: Whether a pixel counts, (batch, height, width, 1).
     """
     channels = errors.shape[-1]
-    scale = (_BINS - 1) / ops.maximum(ops.max(errors), 1e-6)
     # The lowest bin is for no error at all. What is not a number becomes some bin, and then a loss
     # that is none, which is told.
-    bins = ops.clip(ops.cast(ops.ceil(errors * scale), "int32"), 0, _BINS - 1)
-    places = bins + _BINS * ops.arange(channels, dtype="int32")
-    places = ops.reshape(2 * places + ops.cast(targets, "int32"), (-1,))
-    # Ignored pixels are counted behind all bins.
-    length = 2 * _BINS * channels
-    counting = ops.reshape(valid + ops.zeros_like(errors), (-1,))
-    counts = count_ids(ops.where(ops.equal(counting, 1), places, length), length + 1)[:length]
-    counts = ops.reshape(counts, (channels, _BINS, 2))
+    bins = ops.clip(ops.cast(ops.ceil(errors * (_BINS - 1)), "int32"), 0, _BINS - 1)
+    firsts = 2 * _BINS * ops.arange(channels, dtype="int32")
+    # Ignored pixels are counted behind all bins, and add nothing.
+    behind = 2 * _BINS * channels
+    places = ops.where(valid, 2 * bins + (ops.cast(targets, "int32") + firsts), behind)
+    places = ops.reshape(places, (-1,))
+    counts = ops.reshape(count_ids(places, behind + 1)[:behind], (channels, _BINS, 2))
     steps = ops.reshape(_steps(counts[..., 0], counts[..., 1]), (-1,))
-    return ops.reshape(ops.take(steps, places), ops.shape(errors)) * valid
+    steps = ops.concatenate([steps, ops.zeros((1,))])
+    return ops.reshape(ops.take(steps, places), ops.shape(errors))
 
 
 def _steps(others: Tensor, inside: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ Enlarge = Callable[[Tensor, int], Tensor]
 _REPEAT = "_repeat"
 
 
-def enlarge_at_once(model: keras.Model) -> int:
+def enlarge_at_once(model: keras.Model, *, compiled: bool = False) -> int:
     """Let the first layer of each enlargement do all of it, and the others pass it on.
 
     Only what layers do in this process changes: weights, configuration and what is saved stay as
@@ -29,12 +29,15 @@ def enlarge_at_once(model: keras.Model) -> int:
 
     Args:
         model: A functional model.
+        compiled: Whether a step becomes one program: TensorFlow's compiler, which fuses the steps,
+            has no gradient of the kernel on a processor.
 
     Returns:
         How many enlargements have a kernel now: none on a backend without one.
     """
-    kernel = _KERNELS.get(keras.backend.backend())
-    if kernel is None or device() != "cpu":
+    backend = keras.backend.backend()
+    kernel = _KERNELS.get(backend)
+    if kernel is None or device() != "cpu" or (compiled and backend == "tensorflow"):
         return 0
     known = {layer.name: layer for layer in model.layers}
     found = [(layer, _rest(layer, known)) for layer in known.values() if _repeats(layer)]

@@ -7,6 +7,7 @@ more; multiplied into the kernel, the factor costs next to nothing.
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -20,7 +21,7 @@ Pair = tuple[layers.Layer, layers.BatchNormalization]
 _RANK = 4
 
 
-def fold_frozen(model: keras.Model) -> int:
+def fold_frozen(model: keras.Model, *, predicting: bool = False) -> int:
     """Let convolutions do the work of the batch normalisation behind them, while that is frozen.
 
     Only what layers do in this process changes: weights, configuration and what is saved stay as
@@ -29,21 +30,31 @@ def fold_frozen(model: keras.Model) -> int:
 
     Args:
         model: A functional model.
+        predicting: Whether it is never trained again: all of its normalisation is as if frozen.
 
     Returns:
         How many pairs there are, frozen or not.
     """
     pairs = _pairs(model)
     for convolution, normalisation in pairs:
-        convolution.call = MethodType(_folded(convolution.call, normalisation), convolution)
-        normalisation.call = MethodType(_passing(normalisation.call), normalisation)
+        frozen = partial(_is_frozen, normalisation, predicting)
+        convolution.call = MethodType(_folded(convolution.call, normalisation, frozen), convolution)
+        normalisation.call = MethodType(_passing(normalisation.call, frozen), normalisation)
     return len(pairs)
 
 
+def _is_frozen(normalisation: layers.BatchNormalization, predicting: bool) -> bool:
+    return predicting or not normalisation.trainable
+
+
 def _pairs(model: keras.Model) -> list[Pair]:
-    """Return each convolution whose only reader is a batch normalisation, with that."""
+    """Return each convolution whose only reader is a batch normalisation, with that.
+
+    A layer that is used in several places is in none of them.
+    """
     made: dict[int, layers.Layer] = {}
     read: Counter[int] = Counter()
+    used: Counter[int] = Counter()
     found: list[tuple[int, layers.BatchNormalization]] = []
     # Tensors are told by their identity, so none may go while others are made.
     kept: list[Tensor] = []
@@ -52,6 +63,7 @@ def _pairs(model: keras.Model) -> list[Pair]:
         def call(*arguments: Any, **options: Any) -> Tensor:
             given = [each for each in keras.tree.flatten(arguments) if hasattr(each, "shape")]
             read.update(id(each) for each in given)
+            used[id(operation)] += 1
             if type(operation) is layers.BatchNormalization:
                 found.append((id(given[0]), operation))
             outputs = operation.compute_output_spec(*arguments, **options)
@@ -64,7 +76,11 @@ def _pairs(model: keras.Model) -> list[Pair]:
     # What a model gives is read too: by whoever has it.
     read.update(id(each) for each in replay(model, model.inputs, recorded))
     pairs = ((made.get(tensor), layer) for tensor, layer in found if read[tensor] == 1)
-    return [(first, layer) for first, layer in pairs if _fits(first, layer)]
+    return [
+        (first, layer)
+        for first, layer in pairs
+        if used[id(first)] == used[id(layer)] == 1 and _fits(first, layer)
+    ]
 
 
 def _fits(convolution: Any, normalisation: layers.BatchNormalization) -> bool:
@@ -76,12 +92,14 @@ def _fits(convolution: Any, normalisation: layers.BatchNormalization) -> bool:
 
 
 def _folded(
-    usual: Callable[..., Tensor], normalisation: layers.BatchNormalization
+    usual: Callable[..., Tensor],
+    normalisation: layers.BatchNormalization,
+    is_frozen: Callable[[], bool],
 ) -> Callable[..., Tensor]:
     """Return what a convolution does: with the kernel scaled and an offset while that is frozen."""
 
     def call(self: Any, inputs: Tensor) -> Tensor:
-        if normalisation.trainable:
+        if not is_frozen():
             return usual(inputs)
         factor = ops.rsqrt(normalisation.moving_variance + normalisation.epsilon)
         if normalisation.scale:
@@ -113,7 +131,7 @@ def _convolved(layer: Any, inputs: Tensor, factor: Tensor) -> Tensor:
     )
 
 
-def _passing(usual: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _passing(usual: Callable[..., Tensor], is_frozen: Callable[[], bool]) -> Callable[..., Tensor]:
     """Return what a batch normalisation does: nothing, while it is frozen."""
 
     def call(
@@ -122,7 +140,7 @@ def _passing(usual: Callable[..., Tensor]) -> Callable[..., Tensor]:
         training: bool | None = None,
         mask: Tensor = None,
     ) -> Tensor:
-        if self.trainable:
+        if not is_frozen():
             return usual(inputs, training=training, mask=mask)
         return inputs
 

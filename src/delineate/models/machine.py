@@ -1,10 +1,7 @@
 """The machine: what it is, and threads, determinism and seeds set on it."""
 
-import math
-import os
 import platform
 import sys
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,10 +9,9 @@ from typing import Any
 import keras
 
 from delineate.recipe import Runtime
+from delineate.share import cores, memory_gib
 
 PACKAGES = ("delineate", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
-# Where Linux says in which control groups a process is, and what these may use.
-GROUPS_OF_PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def set_up(runtime: Runtime) -> None:
@@ -31,12 +27,33 @@ def set_up(runtime: Runtime) -> None:
         _set_up_torch(runtime)
 
 
+def is_compiled(runtime: Runtime) -> bool:
+    """Return whether the backend makes one program of a step."""
+    return keras.backend.backend() == "jax" if runtime.compiled is None else runtime.compiled
+
+
+def compilations(runtime: Runtime) -> tuple[tuple[bool, ...], str]:
+    """Return whether steps may be compiled: the values that are worth trying; and why.
+
+    Args:
+        runtime: The recipe's section `[runtime]`.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return (True,), "JAX is slow without"
+    if backend == "tensorflow" and runtime.deterministic:
+        return (False,), "TensorFlow's compiler is not deterministic"
+    if backend == "torch" and device() == "cpu":
+        return (False,), "PyTorch takes minutes for it on a processor"
+    return (False, True), ""
+
+
 def machine() -> dict[str, Any]:
     """Return what the speed of a training depends on, plain values: processor, device, versions."""
     return {
         "processor": _processor(),
-        "cores": _cores(),
-        "memory_gib": _memory_gib(),
+        "cores": cores(),
+        "memory_gib": memory_gib(),
         "device": device(),
         "accelerator": _accelerator(),
         "backend": keras.backend.backend(),
@@ -105,18 +122,6 @@ def _processor() -> str:
     return next(named, platform.processor())
 
 
-def _cores() -> int:
-    """Return how many cores this process may use, a part of one counted whole."""
-    limits: list[float] = [os.cpu_count() or 1]
-    with suppress(AttributeError, OSError):
-        limits.append(len(os.sched_getaffinity(0)))
-    for text in _said_of_groups("cpu.max"):
-        share, _, period = text.partition(" ")
-        if share.isdecimal() and period.isdecimal():
-            limits.append(int(share) / int(period))
-    return max(1, math.ceil(min(limits)))
-
-
 def _accelerator() -> dict[str, Any] | None:
     """Return the name of the first accelerator, and its memory where the backend tells it."""
     if device() == "cpu":
@@ -141,48 +146,3 @@ def _accelerator() -> dict[str, Any] | None:
     places = tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details(places[0]) if places else {}
     return {"name": details.get("device_name", device()), "memory_gib": None}
-
-
-def _memory_gib() -> float | None:
-    """Return the memory that this process may use; None: unknown."""
-    said = _said_of_groups("memory.max", "memory", "memory.limit_in_bytes")
-    limits = [int(text) for text in said if text.isdecimal()]
-    with suppress(AttributeError, ValueError, OSError):
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return round(min(limits) / 2**30, 1) if limits else None
-
-
-def _said_of_groups(name: str, kind: str = "", first: str = "") -> list[str]:
-    """Return what the process's control groups allow, as containers and schedulers say it.
-
-    https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1 beside it.
-
-    Args:
-        name: The file in the second version.
-        kind: The kind of group in the first one; empty: there it is not looked for.
-        first: The file in the first version.
-    """
-    try:
-        lines = GROUPS_OF_PROCESS.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    found = []
-    for _, kinds, path in (line.split(":", 2) for line in lines):
-        if not kinds:
-            found += _said(GROUPS, path, name)
-        elif kind and kind in kinds.split(","):
-            found += _said(GROUPS / kind, path, first)
-    return found
-
-
-def _said(folder: Path, path: str, name: str) -> list[str]:
-    """Return what a group and all that it lies in say in such a file."""
-    group = Path(path).relative_to("/")
-    found = []
-    for each in (group, *group.parents):
-        try:
-            found.append((folder / each / name).read_text(encoding="utf-8").strip())
-        except OSError:
-            # In a container, its own group is the top.
-            continue
-    return found

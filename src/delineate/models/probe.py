@@ -64,6 +64,7 @@ class Trial:
         size: (height, width) of the windows in pixels.
         batch_size: Windows in a step.
         precision: "float32" or "bfloat16".
+        compiled: Whether a step is one program of the backend's compiler.
         fused: Whether with the backend's own kernels.
         threads: The recipe's; None: all cores.
         deterministic: Whether the same seed gives the same weights, which some kernels pay for.
@@ -75,6 +76,7 @@ class Trial:
     size: tuple[int, int]
     batch_size: int
     precision: str = "float32"
+    compiled: bool = False
     fused: bool = True
     threads: int | None = None
     deterministic: bool = True
@@ -157,11 +159,11 @@ def _step_of(trial: Trial) -> Callable[[], object]:
     if trial.fused:
         exchange_kernels(network.trainer)
         fold_frozen(network.trainer)
-        enlarge_at_once(network.trainer)
+        enlarge_at_once(network.trainer, compiled=trial.compiled)
     shape = (trial.batch_size, *trial.size)
     images = np.random.default_rng(0).integers(0, 256, (*shape, trial.channels)).astype(np.float32)
     masks = np.zeros(shape, np.int32)
-    network.trainer.compile(optimizer="adamw", loss=_cheap_loss)
+    network.trainer.compile(optimizer="adamw", loss=_cheap_loss, jit_compile=trial.compiled)
     return lambda: network.trainer.train_on_batch(images, masks)
 
 

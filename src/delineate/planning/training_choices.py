@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from delineate.errors import RecipeError
 from delineate.models.build import build_network, stride_of, without_weights
 from delineate.models.costs import count_values
-from delineate.models.machine import device, machine
+from delineate.models.machine import compilations, device, is_compiled, machine
 from delineate.models.probe import Pace, Trial, paces_of
 from delineate.planning.choice import Choice, Choices, Said, values_of
 from delineate.planning.fingerprint import Fingerprint
 from delineate.planning.time_choices import epochs_that_fit, time_choices
 from delineate.recipe import Recipe
+
+# Precision, and whether a step is compiled.
+Way = tuple[str, bool]
 
 # A difference below this is chance, and the simpler of two choices stands.
 WORTH = 1.2
@@ -53,7 +56,7 @@ def training_choices(found: Fingerprint, recipe: Recipe, said: Said) -> Choices:
         **wider,
         "data.tile": _tile(found, recipe),
         "training.batch_size": tried.batch,
-        "runtime.precision": tried.precision,
+        **tried.arithmetic,
         **time_choices(found, recipe, said, batch_size=tried.batch_size, pace=tried.pace),
         **_optimizer(),
         **_watching(),
@@ -66,13 +69,13 @@ class _Tried:
 
     Attributes:
         batch: The size of a batch that is chosen.
-        precision: The arithmetic that is chosen.
+        arithmetic: What is chosen of precision and compilation.
         batch_size: The one that is used: chosen, or said.
         pace: With that, in the arithmetic that is used.
     """
 
     batch: Choice
-    precision: Choice
+    arithmetic: Choices
     batch_size: int
     pace: Pace
 
@@ -85,9 +88,9 @@ def _try(found: Fingerprint, recipe: Recipe, said: Said) -> _Tried:
             raise _too_large(recipe, size)
         batch = Choice(size // 2, f"{size} windows in a step take more memory than there is")
         size //= 2
-    precision = _precision(paces)
-    used = recipe.runtime.precision if "runtime.precision" in said else str(precision.value)
-    return _Tried(batch, precision, size, paces[used])
+    arithmetic = _arithmetic(paces, recipe)
+    chosen = recipe.override(values_of(arithmetic) | dict(said)).runtime
+    return _Tried(batch, arithmetic, size, paces[chosen.precision, is_compiled(chosen)])
 
 
 def _too_large(recipe: Recipe, size: int) -> RecipeError:
@@ -161,8 +164,12 @@ def _gib_of_a_window(found: Fingerprint, recipe: Recipe) -> float:
     return values * BYTES_PER_VALUE / 2**30
 
 
-def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, Pace] | None:
-    """Return the pace in each arithmetic; None: there is too little memory."""
+def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[Way, Pace] | None:
+    """Return the pace of each way to compute, the simplest first; None: there is too little memory.
+
+    Both arithmetics are tried, and what the recipe says or the backend allows of compilation: a
+    compiler that is not there, or cannot do it, is only left out.
+    """
     trial = Trial(
         recipe.model,
         classes=len(found.classes),
@@ -173,18 +180,48 @@ def _paces(found: Fingerprint, recipe: Recipe, batch_size: int) -> Mapping[str, 
         threads=recipe.runtime.threads,
         deterministic=recipe.runtime.deterministic,
     )
-    precisions = ("float32", "bfloat16")
-    try:
-        paces = paces_of([replace(trial, precision=precision) for precision in precisions])
-    except MemoryError:
-        return None
-    return dict(zip(precisions, paces, strict=True))
+    paces: dict[Way, Pace] = {}
+    for compiled in _compilations(recipe):
+        ways = [(precision, compiled) for precision in ("float32", "bfloat16")]
+        trials = [replace(trial, precision=way[0], compiled=compiled) for way in ways]
+        try:
+            paces |= zip(ways, paces_of(trials), strict=True)
+        except MemoryError:
+            break
+        except Exception:
+            if not paces:
+                raise
+    return paces or None
 
 
-def _precision(paces: Mapping[str, Pace]) -> Choice:
-    plain, half = paces["float32"].images_per_second, paces["bfloat16"].images_per_second
-    said = f"{plain:.1f} images per second in float32, {half:.1f} in bfloat16, measured here"
-    return Choice("bfloat16" if half >= WORTH * plain else "float32", said)
+def _compilations(recipe: Recipe) -> tuple[bool, ...]:
+    if recipe.runtime.compiled is not None:
+        return (is_compiled(recipe.runtime),)
+    return compilations(recipe.runtime)[0]
+
+
+def _arithmetic(paces: Mapping[Way, Pace], recipe: Recipe) -> Choices:
+    """Return the choices of precision and compilation: a way that is much faster than a simpler."""
+    speeds = {way: pace.images_per_second for way, pace in paces.items()}
+    chosen, *others = speeds
+    for way in others:
+        if speeds[way] > WORTH * speeds[chosen]:
+            chosen = way
+    precision, compiled = chosen
+    of_precision = (
+        f"{speeds['float32', compiled]:.1f} images per second in float32, "
+        f"{speeds['bfloat16', compiled]:.1f} in bfloat16, measured here"
+    )
+    of_compilation = compilations(recipe.runtime)[1] or "the backend's compiler cannot do it here"
+    if (precision, not compiled) in speeds:
+        of_compilation = (
+            f"{speeds[precision, False]:.1f} images per second without, "
+            f"{speeds[precision, True]:.1f} with it, measured here"
+        )
+    return {
+        "runtime.precision": Choice(precision, of_precision),
+        "runtime.compiled": Choice(compiled, of_compilation),
+    }
 
 
 def _optimizer() -> Choices:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from delineate.data.windows import Turn
-from delineate.imaging import resize_image, resize_probabilities
+from delineate.imaging import pad_to_multiple, resize_image, resize_probabilities
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -22,7 +22,12 @@ WAYS = {
 
 
 def averaged(
-    image: np.ndarray, predict: Predict, *, ways: str = "none", scales: Sequence[float] = ()
+    image: np.ndarray,
+    predict: Predict,
+    *,
+    ways: str = "none",
+    scales: Sequence[float] = (),
+    multiple: int = 1,
 ) -> np.ndarray:
     """Return the mean of several predictions of one image.
 
@@ -31,6 +36,8 @@ def averaged(
         predict: Returns float32 (height, width, classes) of such an image of any size.
         ways: A key of ``WAYS``.
         scales: The image is predicted at these factors of its size too, each in all the ways.
+        multiple: What the network's sides have to divide by: an image is padded to it before it is
+            turned, so that a tile of it, turned, lies on the same grid as the whole.
 
     Returns:
         float32 (height, width, classes).
@@ -46,7 +53,9 @@ def averaged(
     size = image.shape[0], image.shape[1]
     found = np.zeros(0, np.float32)
     for scale in (1.0, *scales):
-        of_scale = _turned(_scaled(image, scale), predict, turns)
+        scaled = _scaled(image, scale)
+        padding = pad_to_multiple((scaled.shape[0], scaled.shape[1]), multiple)
+        of_scale = padding.undo(_turned(padding.apply(scaled), predict, turns))
         of_scale = of_scale if scale == 1 else resize_probabilities(of_scale, size)
         found = found + of_scale if found.size else of_scale
     found /= np.float32(1 + len(scales))

@@ -1,17 +1,21 @@
 """Which files are predicted, and what their predictions are called."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from glob import glob
 from itertools import chain, count
 from pathlib import Path
 
 from delineate.errors import UsageError
 from delineate.imaging import IMAGE_SUFFIXES
+from delineate.prediction.rasters.raster import ZARR, is_large, is_zarr
+from delineate.prediction.video.frames import VIDEO_SUFFIXES
 from delineate.runs import Run
 
 # What is added to the name of an image for each picture that may be written beside its mask.
-PICTURES = ("", "_colour", "_overlay", "_objects")
+PICTURES = ("", "_colour", "_overlay", "_objects", "_preview")
+# What is added to the name of a video for those that may be written of it.
+VIDEOS = ("_mask.mkv", "_overlay.mp4")
 # For each file of any kind.
 ENDINGS = (
     *(f"{picture}.png" for picture in PICTURES),
@@ -20,6 +24,8 @@ ENDINGS = (
     "_objects.tif",
     "_objects.csv",
     "_objects.geojson",
+    "_frames.jsonl",
+    *VIDEOS,
 )
 
 
@@ -34,7 +40,8 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
         to: The folder that is written to; what lies in it is left out of the folders.
 
     Raises:
-        UsageError: An input names no image, or a prediction would replace an image.
+        UsageError: An input names no image, a folder cannot be read, or a prediction would replace
+            an image or a video.
     """
     found: dict[Path, Path] = {}
     for given in inputs:
@@ -46,26 +53,46 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
             )
         found |= {path: name for path, name in pairs if path not in found}
     named = list(zip(found, _unlike(list(found.values())), strict=True))
-    _refuse_replacing(named, to)
+    refuse_replacing(named, to)
     return named
 
 
 def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
     """Return the files that an input names, and the names that their predictions ask for."""
     path = Path(given)
-    if path.is_dir():
-        inside = [item for item in sorted(path.rglob("*")) if _is_image(item)]
+    if path.is_dir() and not is_zarr(path):
+        inside = [item for item in _below(path) if _is_image(item)]
         outside = [item for item in inside if to.resolve() not in item.resolve().parents]
         return [(item, item.relative_to(path)) for item in outside]
-    if path.is_file():
+    if path.exists():
         return [(path, Path(path.name))]
     matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
     return [(item, Path(item.name)) for item in matched if _is_image(item)]
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield all that lies in a folder, in order; an OME-Zarr image is one thing."""
+    try:
+        items = sorted(folder.iterdir())
+    except PermissionError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be read: {error.strerror}.",
+            hint="Change its permissions, or name the images that are to be predicted.",
+        ) from error
+    for item in items:
+        yield item
+        if item.is_dir() and not item.is_symlink() and not is_zarr(item):
+            yield from _below(item)
+
+
 def _is_image(path: Path) -> bool:
-    shown = not path.name.startswith(".")
-    return shown and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return is_zarr(path)
+    # What lies in an OME-Zarr image is none.
+    within = any(part.suffix.lower() == ZARR and is_zarr(part) for part in path.parents)
+    return path.is_file() and not within and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _unlike(names: Sequence[Path]) -> list[Path]:
@@ -88,10 +115,26 @@ def _pictures(stem: Path) -> set[Path]:
     return {file_beside(stem, f"{ending}.png") for ending in PICTURES}
 
 
-def _refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path) -> None:
+def refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path, *, values: int = 1) -> None:
+    """Refuse a prediction that would replace an image or a video.
+
+    Args:
+        named: The files, and the names of their predictions.
+        to: The folder that is written to.
+        values: How many a network says of each pixel, by which a TIFF file is large.
+
+    Raises:
+        UsageError: One would.
+    """
     images = {path.resolve() for path, _ in named}
     for path, stem in named:
         written = _pictures(to / stem) | {Run(to).review_sheet}
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            written |= {file_beside(to / stem, ending) for ending in VIDEOS}
+        # The mask of an image that is predicted in parts is of the image's own kind.
+        mask = file_beside(to / stem, path.suffix)
+        if mask.resolve() in images and is_large(path, values=values):
+            written.add(mask)
         if any(picture.resolve() in images for picture in written):
             raise UsageError(
                 f"The prediction of {path} would replace an image in {to}.",

@@ -3,19 +3,25 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from delineate.errors import DataError, DelineateError
+from delineate.bundle import Card
+from delineate.errors import DataError, DelineateError, MissingExtraError, UsageError
 from delineate.imaging import read_image
-from delineate.prediction.inputs import find_inputs, refuse_table
+from delineate.prediction.inputs import find_inputs, refuse_replacing, refuse_table
+from delineate.prediction.large import predict_large
 from delineate.prediction.outputs import Wanted, write_prediction
 from delineate.prediction.predictor import Prediction, Predictor
+from delineate.prediction.rasters.raster import is_large
 from delineate.prediction.run_length_file import Add, run_length_file
 from delineate.prediction.uncertainty import LeastSure, write_review
+from delineate.prediction.video.frames import is_live, is_video, open_file, open_live, open_sequence
+from delineate.prediction.video.predicting import Watching, predict_video
 from delineate.runs import Run
 
 Progress = Callable[[int, int], None]
@@ -68,10 +74,14 @@ def predict_files(
     *,
     to: str | Path,
     wanted: Wanted | None = None,
+    watching: Watching | None = None,
     runtime: str | None = None,
     progress: Progress | None = None,
 ) -> Done:
     """Predict files, folders and patterns into a folder; a broken one does not stop the others.
+
+    Videos, cameras (``camera:0``) and streams (``rtsp://…``) give videos; images beyond memory
+    (large TIFF files, OME-Zarr) are predicted in parts.
 
     For each image ``a.png`` there are ``a.png`` (class ids as a palette PNG), ``a_colour.png``,
     ``a.json``, and what else is wanted. Of several images ``review.csv`` and ``review.png`` tell
@@ -82,59 +92,133 @@ def predict_files(
         inputs: Files, folders (with all below) or patterns.
         to: The folder to write to.
         wanted: What is written beside the mask; unset: nothing.
+        watching: How videos, cameras and streams are predicted; unset: as they are.
         runtime: A name in the table of runtimes.
-        progress: Called with (done, all) after each image.
+        progress: Called with (done, all) after each image; within a video with its frames, within
+            an image beyond memory with its tiles.
 
     Raises:
         UsageError: An input names no file, or a prediction would replace an image, or the table of
-            run lengths one of the other files.
+            run lengths one of the other files; or objects of a camera or a sequence are wanted.
         DataError: Two images of one name would be in one table of run lengths.
         BundleError: There is no bundle.
     """
     wanted, to = wanted or Wanted(), Path(to)
-    files = find_inputs(inputs, to)
+    watching = replace(watching or Watching(), overlay=wanted.overlay)
+    live = [given for given in inputs if is_live(given)]
+    still = [given for given in inputs if not is_live(given)]
+    files = find_inputs(still, to) if still else []
     table = wanted.run_lengths
-    if table is not None:
+    if table is not None and files:
         refuse_table(table, files, to)
         _refuse_one_name(files, table)
+    if live or watching.rate is not None:
+        _require_masks_alone(wanted, "the frames", UsageError)
+    if watching.rate is not None:
+        _refuse_beside_sequence(live, files)
     predictor = Predictor.open(run, runtime=runtime)
+    refuse_replacing(files, to, values=_values_of(predictor.card))
+    if watching.rate is not None:
+        return Done([_predict_sequence(files, predictor, to, watching, progress)])
     with nullcontext() if table is None else run_length_file(table) as add:
-        done, unsure = _predict_all(files, predictor, to, wanted, add=add, progress=progress)
+        todo = _Todo(predictor, to, wanted, watching, add, LeastSure(predictor.card.colours))
+        done = _predict_all(files, todo, progress)
     done.run_lengths = table
-    if len(unsure.items) > 1:
-        write_review(to, unsure.items)
+    for number, given in enumerate(live):
+        try:
+            with open_live(given, seconds=watching.seconds) as source:
+                stem = to / f"live-{number}"
+                done.written.append(predict_video(predictor, source, stem, watching))
+        except (DataError, MissingExtraError) as error:
+            done.failures.append(error)
+    if len(todo.unsure.items) > 1:
+        write_review(to, todo.unsure.items)
         done.review = Run(to).review
     return done
 
 
+@dataclass(frozen=True)
+class _Todo:
+    """What is to be done with each file."""
+
+    predictor: Predictor
+    to: Path
+    wanted: Wanted
+    watching: Watching
+    add: Add | None
+    unsure: LeastSure
+
+
 def _predict_all(
-    files: Sequence[tuple[Path, Path]],
-    predictor: Predictor,
-    to: Path,
-    wanted: Wanted,
-    *,
-    add: Add | None,
-    progress: Progress | None,
-) -> tuple[Done, LeastSure]:
-    done, unsure = Done(), LeastSure(predictor.card.colours)
+    files: Sequence[tuple[Path, Path]], todo: _Todo, progress: Progress | None
+) -> Done:
+    done = Done()
     for number, (path, name) in enumerate(files, 1):
         try:
-            image = read_image(path)
-            prediction = predictor.predict(image)
-        except DataError as error:
+            done.written.append(_predict_file(path, todo.to / name, todo, progress))
+        except (DataError, MissingExtraError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))
-        else:
-            stem = to / name
-            summary = write_prediction(stem, path, image, prediction, predictor.card, wanted)
-            done.written.append(summary)
-            if add is not None:
-                add(path.stem, prediction.instances)
-            unsure.add(str(path), image, prediction)
         if progress:
             progress(number, len(files))
-    return done, unsure
+    return done
+
+
+def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None) -> dict[str, Any]:
+    """Predict a video, an image beyond memory, or an image, and return its summary."""
+    card = todo.predictor.card
+    whole = todo.wanted.whole or card.fit == "resize"
+    if is_large(path, values=_values_of(card), whole=whole):
+        return predict_large(todo.predictor, path, stem, todo.wanted, progress)
+    if is_video(path):
+        _require_masks_alone(todo.wanted, f"the video {path}", DataError)
+        with open_file(path) as source:
+            return predict_video(todo.predictor, source, stem, todo.watching, progress)
+    image = read_image(path)
+    prediction = todo.predictor.predict(image)
+    summary = write_prediction(stem, path, image, prediction, todo.predictor.card, todo.wanted)
+    if todo.add is not None:
+        todo.add(path.stem, prediction.instances)
+    todo.unsure.add(str(path), image, prediction)
+    return summary
+
+
+def _values_of(card: Card) -> int:
+    """Return how many values a prediction has for each pixel."""
+    return len(card.classes) + len(card.objects)
+
+
+def _predict_sequence(
+    files: Sequence[tuple[Path, Path]],
+    predictor: Predictor,
+    to: Path,
+    watching: Watching,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Predict images as the frames of one video, and return its summary."""
+    with open_sequence([path for path, _ in files], watching.rate or Fraction(25)) as source:
+        return predict_video(predictor, source, to / "sequence", watching, progress)
+
+
+def _require_masks_alone(wanted: Wanted, what: str, kind: type[DelineateError]) -> None:
+    """Refuse what there is of images, and not of videos, with an error of such a kind."""
+    if wanted.whole:
+        raise kind(
+            f"There are no objects, probabilities or run lengths of {what}.",
+            hint="Leave out --instances, --probabilities and --rle, or name images.",
+        )
+
+
+def _refuse_beside_sequence(live: Sequence[str], files: Sequence[tuple[Path, Path]]) -> None:
+    """Refuse what cannot be a frame of the one video that images make, or be told of it."""
+    videos = [str(path) for path, _ in files if is_video(path)]
+    for given in [*live, *videos]:
+        raise UsageError(
+            f"With --rate all images are the frames of one video, beside which {given} has no "
+            "place.",
+            hint="Name images alone, or leave out --rate.",
+        )
 
 
 def _refuse_one_name(files: Sequence[tuple[Path, Path]], table: Path) -> None:

@@ -39,6 +39,11 @@ class Wanted:
     run_lengths: Path | None = None
     pixel_size: float | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether it needs the whole image in memory."""
+        return self.instances or self.probabilities or self.run_lengths is not None
+
 
 def write_prediction(
     stem: Path, path: Path, image: np.ndarray, prediction: Prediction, card: Card, wanted: Wanted
@@ -81,7 +86,7 @@ def _write_objects(
         prediction.probabilities,
         image,
         names=card.names,
-        pixel_size=_pixel_size(path, card, wanted.pixel_size),
+        pixel_size=pixel_size_of(path, card, wanted.pixel_size),
     )
     labels = write_labels(file_beside(stem, "_objects.png"), instances)
     table, outlines = (file_beside(stem, f"_objects.{suffix}") for suffix in ("csv", "geojson"))
@@ -92,8 +97,14 @@ def _write_objects(
     return {"count": len(rows), **files}
 
 
-def _pixel_size(path: Path, card: Card, said: float | None) -> PixelSize | None:
-    """Return what is said, or else what the file says, or else the bundle's training data."""
+def pixel_size_of(path: Path, card: Card, said: float | None) -> PixelSize | None:
+    """Return what is said, or else what the file says, or else the bundle's training data.
+
+    Args:
+        path: The image's file.
+        card: That of the bundle.
+        said: Side of a pixel in µm.
+    """
     if said is not None:
         return PixelSize(said, said)
     found = read_pixel_size(path)
@@ -113,8 +124,18 @@ def _summary(stem: Path, path: Path, prediction: Prediction, card: Card) -> dict
         "image": str(path),
         "mask": str(file_beside(stem, ".png")),
         "size": list(prediction.mask.shape),
-        "classes": [
-            {"name": name, "pixels": int(count), "share": round(int(count) / counts.sum(), 6)}
-            for name, count in zip(card.names, counts, strict=True)
-        ],
+        "classes": shares_of(counts, card),
     }
+
+
+def shares_of(counts: np.ndarray, card: Card) -> list[dict[str, Any]]:
+    """Return how many pixels each class has, and which share of all.
+
+    Args:
+        counts: Pixels of each class, background first.
+        card: That of the bundle.
+    """
+    return [
+        {"name": name, "pixels": int(count), "share": round(int(count) / int(counts.sum()), 6)}
+        for name, count in zip(card.names, counts, strict=True)
+    ]

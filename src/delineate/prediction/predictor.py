@@ -1,8 +1,10 @@
 """The predictor: an open bundle. Any image in, a prediction at the image's own size out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import numpy as np
 from delineate.bundle import Bundle, Card, Member
 from delineate.catalog import RUNTIMES, find
 from delineate.data.pipeline import adapt_channels
-from delineate.errors import BundleError, DataError
+from delineate.errors import BackendError, BundleError, DataError, MissingExtraError
 from delineate.imaging import read_image
 from delineate.normalisation import normalise
 from delineate.prediction.averaging import averaged
 from delineate.prediction.cleaning import clean, drop_small
+from delineate.prediction.exports import ranked
 from delineate.prediction.prepare import Preparation, Runtime, to_mask, two_classes
 from delineate.prediction.separation import Separation, connected_parts, separate
+from delineate.prediction.tiling import Tiling
 from delineate.recipe import Post
 
 
@@ -65,7 +69,8 @@ class Predictor:
         """Return the predictor of a bundle, or of a run's best one.
 
         Args:
-            path: The folder of a bundle or of a run, or an opened Run or Bundle.
+            path: The folder of a bundle or of a run, or an opened Run or Bundle. Of a run it is the
+                fastest export whose engine runs here, where there are some.
             runtime: A name in the table of runtimes; unset: the one that the card names.
 
         Raises:
@@ -73,7 +78,15 @@ class Predictor:
             BackendError: No Keras backend is installed.
         """
         folder: Path = getattr(path, "folder", path)
-        bundle = Bundle.open(folder)
+        *exports, last = ranked(folder, runtime=runtime)
+        for bundle in exports:
+            # Made elsewhere, for an engine that does not run here, or is broken here.
+            with suppress(BackendError, BundleError, MissingExtraError):
+                return cls._of(bundle, runtime)
+        return cls._of(last, runtime)
+
+    @classmethod
+    def _of(cls, bundle: Bundle, runtime: str | None) -> "Predictor":
         if (runtime or bundle.card.members[0].runtime) == "keras":
             from delineate.backend import choose_backend
 
@@ -86,11 +99,28 @@ class Predictor:
             ],
         )
 
+    @property
+    def engine(self) -> dict[str, str]:
+        """What predicts: ``runtime``, and the ``precision`` of the card."""
+        return {"runtime": self.card.members[0].runtime, "precision": self.card.precision}
+
     def predict(self, image: np.ndarray | str | Path) -> Prediction:
         """Return the prediction of one image, at its own size.
 
         Args:
             image: (height, width) or (height, width, channels) uint8 or uint16; or a file.
+
+        Raises:
+            ImageError: The file cannot be read.
+            DataError: The image has another type or other channels than the network takes.
+        """
+        return finish(self.raw(self.accepted(image)), self.card)
+
+    def accepted(self, image: np.ndarray | str | Path) -> np.ndarray:
+        """Return an image as the bundle takes it: (height, width, channels).
+
+        Args:
+            image: As for :meth:`predict`.
 
         Raises:
             ImageError: The file cannot be read.
@@ -106,12 +136,8 @@ class Predictor:
                 hint="Give pixels of shape (height, width) or (height, width, channels).",
             )
         image = image[..., np.newaxis] if image.ndim == 2 else image
-        if str(image.dtype) != self.card.dtype:
-            raise DataError(
-                f"{name} is {image.dtype}, the network was trained on {self.card.dtype}.",
-                hint=f"Give {self.card.dtype} pixels of the range that the training images have.",
-            )
-        return finish(self.raw(adapt_channels(image, self.card.channels, name)), self.card)
+        require_dtype(image.dtype, self.card, name)
+        return adapt_channels(image, self.card.channels, name)
 
     def raw(self, image: np.ndarray) -> np.ndarray:
         """Return what the members say of an image on the average, before any decision.
@@ -122,22 +148,50 @@ class Predictor:
         Returns:
             float32 (height, width, channels of the model).
         """
-        card = self.card
-        preparation = Preparation(
-            card.fit, card.size, card.stride, card.tile, fixed=card.fixed_size
-        )
-        image = normalise(image, card.normalisation)
+        return self.raw_normalised(normalise(image, self.card.normalisation))
+
+    def raw_normalised(self, image: np.ndarray) -> np.ndarray:
+        """Return what the members say of an image, or of a part of one, that is normalised already.
+
+        Args:
+            image: (height, width, channels) of the card's type and channels.
+
+        Returns:
+            float32 (height, width, channels of the model).
+        """
+        post, preparation = self.card.post, self.preparation
         found = [
             averaged(
                 image,
                 partial(preparation.predict, runtime=runtime),
-                ways=card.post.averaging,
-                scales=card.post.scales,
+                ways=post.averaging,
+                scales=post.scales,
+                multiple=preparation.multiple(runtime),
             )
             for runtime in self.runtimes
         ]
-        mean: np.ndarray = sum(found[1:], found[0]) / np.float32(len(found))
+        mean: np.ndarray = found[0] if len(found) == 1 else np.mean(found, axis=0)
         return mean
+
+    @property
+    def tiling(self) -> Tiling:
+        """How large images are cut into tiles."""
+        granularity = lcm(*(runtime.granularity for runtime in self.runtimes))
+        # Tiles of another scale have other pixels than that scale's whole image.
+        return self.preparation.tiling(granularity, exact=not self.card.post.scales)
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the bundle wants its images."""
+        card = self.card
+        return Preparation(
+            card.fit,
+            card.size,
+            card.stride,
+            card.tile,
+            fixed=card.fixed_size,
+            field=card.receptive_field,
+        )
 
 
 def finish(raw: np.ndarray, card: Card) -> Prediction:
@@ -155,11 +209,44 @@ def finish(raw: np.ndarray, card: Card) -> Prediction:
     mask = to_mask(probabilities, output=card.output, threshold=post.threshold)
     separation = separation_of(post, card.objects)
     if separation.by == "connected":
-        return Prediction(clean(mask, **_cleaning(post)), probabilities, maps)
-    mask = clean(mask, **_cleaning(post) | {"smallest_object": 0})
+        return Prediction(clean(mask, **cleaning_of(post)), probabilities, maps)
+    mask = clean(mask, **cleaning_of(post) | {"smallest_object": 0})
     separated = separate(mask, 1 - probabilities[..., 0], maps, separation)
     separated, mask = drop_small(separated, mask, post.smallest_object)
     return Prediction(mask, probabilities, maps, separated)
+
+
+def without_averaging(predictor: Predictor) -> Predictor:
+    """Return a predictor that looks at each image once."""
+    post = predictor.card.post.model_copy(update={"averaging": "none", "scales": ()})
+    return replace(predictor, card=predictor.card.model_copy(update={"post": post}))
+
+
+def require_dtype(dtype: Any, card: Card, name: str) -> None:
+    """Refuse an image of another type than those that a bundle was trained on.
+
+    Args:
+        dtype: Of the image.
+        card: The bundle's card.
+        name: The image's name, for the error.
+
+    Raises:
+        DataError: It is another one.
+    """
+    if str(dtype) != card.dtype:
+        raise DataError(
+            f"{name} is {dtype}, the network was trained on {card.dtype}.",
+            hint=f"Give {card.dtype} pixels of the range that the training images have.",
+        )
+
+
+def cleaning_of(post: Post) -> dict[str, Any]:
+    """Return the arguments of ``clean`` that are set."""
+    return {
+        "largest_hole": post.largest_hole,
+        "smallest_object": post.smallest_object,
+        "largest_only": post.largest_only,
+    }
 
 
 def separation_of(post: Post, objects: Sequence[str]) -> Separation:
@@ -172,14 +259,6 @@ def separation_of(post: Post, objects: Sequence[str]) -> Separation:
     said = "both" if len(objects) == 2 else (*objects, "connected")[0]
     by: Any = post.objects_by or said
     return Separation(by, post.seed, post.smoothing, post.smallest_seed)
-
-
-def _cleaning(post: Post) -> dict[str, Any]:
-    return {
-        "largest_hole": post.largest_hole,
-        "smallest_object": post.smallest_object,
-        "largest_only": post.largest_only,
-    }
 
 
 def _engine(chosen: str | None, member: Member) -> Any:

@@ -6,7 +6,10 @@ from typing import Protocol
 import numpy as np
 
 from delineate.imaging import Padding, pad_to_multiple, resize_image, resize_probabilities
-from delineate.prediction.tiling import in_tiles
+from delineate.prediction.tiling import Tiling, in_tiles
+
+# Of a tile's side: the largest margin, and the longest blending.
+SHARED = 4
 
 
 class Runtime(Protocol):
@@ -28,8 +31,10 @@ class Preparation:
         size: (height, width) that the network was trained at.
         stride: What the sides have to divide by.
         tile: Larger images are predicted in tiles of this side, in pixels.
-        overlap: By how much neighbouring tiles overlap, in pixels; half a tile at most.
+        overlap: Over how many pixels neighbouring tiles are blended, where they are.
         fixed: Whether the network takes images of ``size`` only: all are predicted in such tiles.
+        field: No pixel farther away than so many changes what the network says of one; None: there
+            is no such bound.
     """
 
     fit: str
@@ -38,6 +43,31 @@ class Preparation:
     tile: int = 1024
     overlap: int = 64
     fixed: bool = False
+    field: int | None = None
+
+    def tiling(self, granularity: int = 1, *, exact: bool = True) -> Tiling:
+        """Return how images larger than a tile are cut.
+
+        Where half of a tile at the least is farther from its border than the network looks, tiles
+        are cut sharply there, and give what the whole image gives. Else they are blended.
+
+        Args:
+            granularity: Of the engine.
+            exact: False: they are blended in any case.
+        """
+        if self.fixed:
+            return Tiling(self.size, ramp=min(self.overlap, min(self.size) // SHARED))
+        step = int(np.lcm(self.stride, granularity))
+        # At least two steps: tiles that share one go on by the other.
+        side = max(2 * step, self.tile // step * step)
+        if exact and self.field is not None and self.field <= side // SHARED:
+            return Tiling((side, side), margin=self.field, ramp=0, step=step)
+        return Tiling((side, side), ramp=min(self.overlap, side // SHARED), step=step)
+
+    def multiple(self, runtime: Runtime) -> int:
+        """Return what the sides of an image have to divide by where it is not resized."""
+        free = self.fit != "resize" and not self.fixed
+        return int(np.lcm(self.stride, runtime.granularity)) if free else 1
 
     def predict(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
         """Return the probabilities of one image at its own size.
@@ -54,22 +84,25 @@ class Preparation:
             small = resize_image(image, self.size)
             return resize_probabilities(_run_one(runtime, small), size)
         if max(size) <= self.tile and not self.fixed:
-            return self._padded(image, runtime)
-        tile = self.size if self.fixed else (self.tile, self.tile)
-        return in_tiles(
-            image,
-            lambda part: self._padded(part, runtime),
-            tile=tile,
-            overlap=min(self.overlap, min(tile) // 2),
-        )
+            return self.padded(image, runtime)
+        tiling = self.tiling(runtime.granularity)
+        return in_tiles(image, lambda part: self.padded(part, runtime), tiling)
 
-    def _padded(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
+    def padded(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
+        """Return the probabilities of an image, or of a tile of one, in one go.
+
+        Args:
+            image: (height, width, channels) of the network's channels, normalised.
+            runtime: The engine.
+
+        Returns:
+            float32 (height, width, channels), the model's own.
+        """
         size = image.shape[0], image.shape[1]
         if self.fixed:
             padding = Padding(size, self.size[0] - size[0], self.size[1] - size[1])
         else:
-            multiple = int(np.lcm(self.stride, runtime.granularity))
-            padding = pad_to_multiple(size, multiple)
+            padding = pad_to_multiple(size, self.multiple(runtime))
         cut: np.ndarray = padding.undo(_run_one(runtime, padding.apply(image)))
         return cut
 

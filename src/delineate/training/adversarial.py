@@ -78,6 +78,7 @@ class AdversarialStepper:
         scores: The metric of the refined logits.
         settings: The recipe's section `[refiner]`.
         fidelity: The loss between truth and refined logits.
+        compiled: Whether a step is one program of the backend's compiler.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class AdversarialStepper:
         *,
         settings: Refiner,
         fidelity: keras.losses.Loss,
+        compiled: bool = False,
     ) -> None:
         self.stage = "refiner"
         self.scores = scores
@@ -103,11 +105,13 @@ class AdversarialStepper:
                 "verdict": settings.adversarial_weight,
             },
             metrics={"refined": [scores]},
+            jit_compile=compiled,
         )
         self._judge = _critic_trainer(critic)
         self._judge.compile(
             optimizer=_adam(settings),
             loss={"real": Verdict(real=True), "refined": Verdict(real=False)},
+            jit_compile=compiled,
         )
         self.model.optimizer.build(refiner.trainable_variables)
         self._judge.optimizer.build(critic.trainable_variables)

@@ -250,7 +250,7 @@ def _tuned(
     Returns:
         None where there is no time for it.
     """
-    predictors = [Predictor.open(run) for run in runs]
+    predictors = [Predictor.open(run, runtime="keras") for run in runs]
     card = predictors[0].card
     held, seen = _searched(parts, card)
     again = 0.0

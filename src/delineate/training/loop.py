@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import numpy as np
 
 from delineate.errors import RunError
+from delineate.interrupt import StopRequest
 from delineate.training.afterwards import seconds_afterwards
 from delineate.training.feeding import feed
-from delineate.training.interrupt import StopRequest
 from delineate.training.session import Session
 from delineate.training.tally import Tally
 from delineate.training.watching import Pace, Progress, Watch
@@ -37,6 +38,21 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         leader.budget.reserve = seconds_afterwards(
             leader.parts, leader.stepper, leader.recipe, budget=leader.budget.seconds
         )
+    try:
+        _run_all(sessions, stop, watch)
+        leader.background.wait()
+    except BaseException:
+        # What has been handed over is whole and counts; once the caller knows, nothing is written.
+        with suppress(Exception):
+            leader.background.wait()
+        leader.background.close()
+        raise
+    for session in sessions:
+        session.callbacks.on_train_end()
+
+
+def _run_all(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:
+    leader = sessions[0]
     while leader.done < leader.all_steps and not leader.finished:
         if leader.budget and leader.budget.begin_epoch(leader.done):
             leader.journal.note("budget", steps=leader.all_steps)
@@ -48,8 +64,6 @@ def run_epochs(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
         _save(sessions)
         if stop.asked and not finished:
             _interrupt(sessions)
-    for session in sessions:
-        session.callbacks.on_train_end()
 
 
 def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None) -> None:

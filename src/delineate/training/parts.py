@@ -19,9 +19,10 @@ from delineate.models.build import build_network, stride_of
 from delineate.models.enlarging import enlarge_at_once
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
-from delineate.models.machine import versions
+from delineate.models.machine import is_compiled, versions
 from delineate.models.network import Network
 from delineate.models.pairing import works_at_one_size
+from delineate.models.receptive_field import receptive_field
 from delineate.normalisation import require_fitting
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.keras import KerasRuntime
@@ -110,7 +111,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
     if recipe.runtime.fused:
         exchange_kernels(network.trainer)
         fold_frozen(network.trainer)
-        enlarge_at_once(network.trainer)
+        enlarge_at_once(network.trainer, compiled=is_compiled(recipe.runtime))
     compile_network(network, recipe, loss, scores, freeze=recipe.model.freeze)
     return Parts(
         dataset,
@@ -118,7 +119,7 @@ def assemble(dataset: Dataset, recipe: Recipe) -> Parts:
         scores,
         _training_batches(dataset.split("train"), recipe, channels),
         _validation_batches(dataset, recipe, channels),
-        make_card(dataset, recipe, channels, network.provenance),
+        make_card(dataset, recipe, channels, network),
     )
 
 
@@ -142,17 +143,23 @@ def compile_network(
     network.freeze(freeze, statistics=recipe.model.statistics)
     paths = {weight.path for layer in network.encoder_layers for weight in layer.weights}
     optimizer = make_optimizer(recipe.training, paths)
-    network.trainer.compile(optimizer=optimizer, loss=loss, metrics=[scores])
+    network.trainer.compile(
+        optimizer=optimizer,
+        loss=loss,
+        metrics=[scores],
+        # Not Keras's own choice, which compiles on TensorFlow with a GPU whenever it can.
+        jit_compile=is_compiled(recipe.runtime),
+    )
 
 
-def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str | None) -> Card:
+def make_card(dataset: Dataset, recipe: Recipe, channels: int, network: Network) -> Card:
     """Return the card of the bundles that a training makes; scores and files come later.
 
     Args:
         dataset: The samples.
         recipe: All settings.
         channels: Of the images.
-        provenance: Which weights the encoder begins with; None: random ones.
+        network: The network.
     """
     categories = zip(dataset.classes, dataset.colours, strict=True)
     return Card(
@@ -165,6 +172,7 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str |
         size=recipe.data.size,
         stride=stride_of(recipe.model),
         tile=recipe.data.tile,
+        receptive_field=receptive_field(network.model),
         fixed_size=works_at_one_size(recipe.model),
         output=recipe.model.output,
         objects=object_targets_of(recipe.model),
@@ -174,7 +182,7 @@ def make_card(dataset: Dataset, recipe: Recipe, channels: int, provenance: str |
         precision=recipe.runtime.precision,
         data_hash=sha256("".join(sorted(dataset.hashes)).encode()).hexdigest(),
         versions=versions(),
-        licences={"code": "MIT", "weights": _origin(provenance)},
+        licences={"code": "MIT", "weights": _origin(network.provenance)},
     )
 
 

@@ -13,7 +13,9 @@ from delineate.errors import RecipeError, RunError
 from delineate.evaluation.refinement import DECIDES, refinement_scores
 from delineate.metrics import Scores
 from delineate.models.blocks import policy_of
+from delineate.models.machine import is_compiled
 from delineate.models.network import Network
+from delineate.models.receptive_field import receptive_field
 from delineate.models.refiner import build_critic, build_refiner, join, patch_of
 from delineate.recipe import Recipe
 from delineate.runs import Run
@@ -44,16 +46,20 @@ def refiner_session(session: Session) -> Session | None:
     own = _recipe_of_refiner(recipe)
     scores = Scores(parts.scores.classes, own.training.metrics, threshold=own.post.threshold)
     refiner, stepper = _networks(parts, recipe, scores)
-    card = parts.card
-    stride = lcm(card.stride, 2**recipe.refiner.depth)
+    joined = join(parts.model, refiner)
+    changes = {
+        "stride": lcm(parts.card.stride, 2**recipe.refiner.depth),
+        "receptive_field": receptive_field(joined),
+    }
     refined = replace(
         parts,
-        network=Network(join(parts.model, refiner), stepper.model, outputs=1, encoder={}),
+        network=Network(joined, stepper.model, outputs=1, encoder={}),
         scores=scores,
-        card=card.model_copy(update={"stride": stride}),
+        card=parts.card.model_copy(update=changes),
     )
     run = session.run.refiner
-    return Session(run, refined, own, chosen_callbacks(run, refined, own, ()), stepper)
+    called = chosen_callbacks(run, refined, own, ())
+    return Session(run, refined, own, called, stepper, background=session.background)
 
 
 def begin_after(session: Session, refiner: Session) -> None:
@@ -168,6 +174,7 @@ def _networks(
         scores,
         settings=recipe.refiner,
         fidelity=_fidelity(parts, recipe),
+        compiled=is_compiled(recipe.runtime),
     )
     return refiner, stepper
 

@@ -1,5 +1,7 @@
 """What is refused whatever the data is: settings that make no sense, weights that are gone."""
 
+import keras
+
 from delineate.errors import RecipeError, RunError
 from delineate.losses import LossOptions, SegmentationLoss
 from delineate.metrics import Scores
@@ -56,6 +58,12 @@ def _refuse_misfits(recipe: Recipe) -> None:
             hint="Set refiner.use=none, or training.folds=1.",
         )
     said = object_targets_of(recipe.model)
+    if recipe.runtime.compiled and not _may_compile(recipe):
+        raise RecipeError(
+            "runtime.compiled = true does not go with runtime.deterministic = true on TensorFlow, "
+            "whose compiler has no deterministic form of all that is needed.",
+            hint="Set runtime.deterministic=false, or leave runtime.compiled unset.",
+        )
     missing = [name for name in NEEDED[recipe.post.objects_by or "connected"] if name not in said]
     if missing:
         raise RecipeError(
@@ -69,6 +77,10 @@ def _refuse_misfits(recipe: Recipe) -> None:
             "each window is the whole image.",
             hint="Set data.fit=crop, or data.oversample=0.",
         )
+
+
+def _may_compile(recipe: Recipe) -> bool:
+    return keras.backend.backend() != "tensorflow" or not recipe.runtime.deterministic
 
 
 def refuse_lost_weights(run: Run, recipe: Recipe) -> None:

@@ -3,10 +3,13 @@
 import math
 import time
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import keras
 
+from delineate.background import Background
 from delineate.bundle import recover
 from delineate.errors import RunError
 from delineate.recipe import Recipe, Training
@@ -30,6 +33,7 @@ class Session:
         epoch: The present epoch, from 0.
         step: The next step of this epoch, from 0.
         finished: Whether all epochs are done, or the training has been stopped for good.
+        background: Where its resume points are written.
 
     Args:
         run: The run.
@@ -38,6 +42,7 @@ class Session:
         callbacks: In the order in which they act.
         stepper: What moves the weights.
         budget: Decides how many steps there are; None: those of the recipe's epochs.
+        background: That of another training, whose resume points come in one order with these.
     """
 
     def __init__(
@@ -49,7 +54,9 @@ class Session:
         stepper: Stepper,
         *,
         budget: Budget | None = None,
+        background: Background | None = None,
     ) -> None:
+        self.background = background or Background()
         self.run, self.parts, self.recipe = run, parts, recipe
         self.stepper, self.batches, self.budget = stepper, parts.batches, budget
         self.epoch, self.step, self.finished = 0, 0, False
@@ -108,19 +115,21 @@ class Session:
         self.tally = self._new_tally()
 
     def save(self) -> None:
-        """Write the resume point."""
+        """Write the resume point of now, while the training goes on."""
         seconds = self._seconds + time.monotonic() - self._begun
         states = {name: item.get_state() for name, item in self._stateful().items()}
+        states[TALLY] = self.tally.get_state()
         point = checkpoint.ResumePoint(
             epoch=self.epoch,
             step=self.step,
             finished=self.finished,
             seconds=seconds,
-            states={**states, TALLY: self.tally.get_state()},
-            events=self.journal.events,
+            # Copied, since callbacks of the user's may give what they go on to change.
+            states=deepcopy(states),
+            events=[dict(event) for event in self.journal.events],
             arrays=checkpoint.values_of(self.stepper.variables),
         )
-        checkpoint.save(self.run.last, point)
+        self.background.do(partial(checkpoint.save, self.run.last, point))
 
     def restore(self, *, at: tuple[int, int] | None = None) -> None:
         """Go to the newest resume point, or to the one of an epoch and step.
@@ -156,6 +165,7 @@ class Session:
         """Save everything, and end."""
         self.journal.note("interrupted", epoch=self.epoch + 1, step=self.step + 1)
         self.save()
+        self.background.wait()
         self.callbacks.on_train_end()
 
     def _stateful(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tune import tune
 from delineate.files import write_whole
+from delineate.interrupt import StopRequest
 from delineate.models.machine import set_up
 from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
@@ -25,7 +26,6 @@ from delineate.training.budget import Budget
 from delineate.training.chosen import chosen_callbacks
 from delineate.training.first_batch import draw_first_batch
 from delineate.training.folds import train_folds, whole_run
-from delineate.training.interrupt import StopRequest
 from delineate.training.loop import run_epochs
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session

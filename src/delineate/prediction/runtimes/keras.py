@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from delineate.errors import BundleError
+from delineate.models.quick import quicken
 
 
 class KerasRuntime:
@@ -24,19 +25,12 @@ class KerasRuntime:
 
     @classmethod
     def open(cls, path: Path) -> "KerasRuntime":
-        """Return the model in a ``.keras`` file; custom objects and code are refused.
+        """Return the model in a ``.keras`` file, as fast as the backend can predict with it.
 
         Raises:
             BundleError: Keras cannot open it.
         """
-        try:
-            return cls(keras.saving.load_model(path, compile=False, safe_mode=True))
-        except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise BundleError(
-                f"Keras cannot open {path}: {reason}.",
-                hint="Copy the bundle again, or train again with this version of Keras.",
-            ) from error
+        return cls(quicken(load(path)))
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities.
@@ -48,3 +42,22 @@ class KerasRuntime:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
         return np.asarray(self.model.predict_on_batch(images), np.float32)
+
+
+def load(path: Path) -> keras.Model:
+    """Return the model in a ``.keras`` file; custom objects and code are refused.
+
+    Args:
+        path: The file.
+
+    Raises:
+        BundleError: Keras cannot open it.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise BundleError(
+            f"Keras cannot open {path}: {reason}.",
+            hint="Copy the bundle again, or train again with this version of Keras.",
+        ) from error

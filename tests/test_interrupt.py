@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from delineate.training.interrupt import StopRequest
+from delineate.interrupt import StopRequest
 
 
 def test_the_first_signal_only_asks_and_the_second_interrupts():

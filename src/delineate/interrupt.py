@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, not within one."""
+"""Ctrl-C between two steps or frames, not within one."""
 
 import signal
 import threading

@@ -1,0 +1,1 @@
+"""From a bundle to a bundle of another engine, compared with what it is of."""

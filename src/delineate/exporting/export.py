@@ -1,0 +1,187 @@
+"""A bundle as a model of another engine: written, opened again, compared, and only then kept."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from delineate.backend import choose_backend
+from delineate.bundle import Bundle, Card, Member
+from delineate.catalog import FORMATS, find
+from delineate.data.dataset import Dataset
+from delineate.data.pipeline import ValidationWindows
+from delineate.errors import BundleError, DataError, UsageError, near_miss
+from delineate.evaluation.choose import choose_part
+from delineate.exporting.formats import Format
+from delineate.exporting.parity import TOLERANCES, compare, require_near
+from delineate.exporting.precision import in_float32
+from delineate.exporting.writing import write_model
+from delineate.prediction.exports import source_of
+from delineate.prediction.predictor import Predictor
+from delineate.prediction.runtimes.keras import KerasRuntime, load
+from delineate.runs import Run
+
+# Images on which exports are compared, and windows by which int8 is calibrated, at the most.
+COMPARED, CALIBRATING = 50, 128
+
+Say = Callable[[str], None]
+
+
+def export(
+    run: Run | str | Path,
+    dataset: Dataset,
+    *,
+    format: str,  # noqa: A002 - the word of the command line
+    precision: str = "float32",
+    to: str | Path | None = None,
+    say: Say | None = None,
+) -> Bundle:
+    """Return the bundle of a run as a model of another engine.
+
+    It is opened again and compared with the Keras model on validation images before it counts:
+    outside the tolerance of its precision it is an error, and nothing is left behind.
+
+    Args:
+        run: A run, or the folder of a run or of a bundle.
+        dataset: What it was trained on: its validation images compare, its training images
+            calibrate int8. Of other data all images do both.
+        format: A name in the table of formats.
+        precision: "float32", "float16", "bfloat16" or "int8": as the format has them.
+        to: The folder to write; unset: ``exports/FORMAT-PRECISION`` in the run.
+        say: Called with a sentence before each stage.
+
+    Raises:
+        UsageError: There is no such format, or it has no such precision.
+        BundleError: There is no bundle of Keras models, or the export is too far from it.
+        MissingExtraError: The engine, or what converts to it, is not installed.
+        DataError: The data does not fit the bundle.
+        OSError: It cannot be written.
+    """
+    tell = say or (lambda _: None)
+    chosen = _format(format, precision)
+    folder = run.folder if isinstance(run, Run) else Path(run)
+    choose_backend()
+    source = Bundle.open(folder)
+    _require_keras(source)
+    target = _usual_place(folder, format, precision) if to is None else _free(Path(to))
+    networks = [_in_float32(source, each) for each in source.card.members]
+    before, usual = Predictor(source.card, networks), Predictor.open(source.folder, runtime="keras")
+    images, windows = _images(dataset, folder, source.card, precision)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
+        place = Path(name)
+        tell(f"writing {format} in {precision}")
+        file = chosen.file.format(precision=precision)
+        files = [
+            f"{_folder(number, networks)}/{file}".lstrip("/")
+            for number in range(1, len(networks) + 1)
+        ]
+        for member, file in zip(source.card.members, files, strict=True):
+            write_model(
+                source.folder / member.file,
+                place / file,
+                format=format,
+                precision=precision,
+                samples=windows,
+            )
+        tell(f"comparing it on {len(images)} images")
+        card = source.card.model_copy(
+            update={
+                "members": tuple(Member(file=file, runtime=format) for file in files),
+                "precision": precision,
+            }
+        )
+        after = Predictor(card, [find("runtimes", format).open(place / file) for file in files])
+        said = (format, precision, chosen.engine_version())
+        found = compare(before, after, images, usual=usual, said=said)
+        require_near(found, TOLERANCES[precision])
+        found = found.model_copy(update={"source": source_of(source.card)})
+        del after
+        return Bundle.save(
+            target, card.model_copy(update={"export": found}), lambda fresh: _move(place, fresh)
+        )
+
+
+def _format(name: str, precision: str) -> Format:
+    if name not in FORMATS:
+        raise UsageError(
+            f"There is no format '{name}'.{near_miss(name, list(FORMATS))}",
+            hint=f"Use one of: {', '.join(FORMATS)}.",
+        )
+    found: Format = find("formats", name)
+    if precision not in found.precisions:
+        raise UsageError(
+            f"{name} has no precision '{precision}'.{near_miss(precision, found.precisions)}",
+            hint=f"Use one of: {', '.join(found.precisions)}.",
+        )
+    return found
+
+
+def _require_keras(source: Bundle) -> None:
+    others = {member.runtime for member in source.card.members} - {"keras"}
+    if others:
+        raise BundleError(
+            f"{source.folder} is an export already ({', '.join(sorted(others))}).",
+            hint="Export the run, or the bundle with the Keras model.",
+        )
+
+
+def _free(target: Path) -> Path:
+    """Return a folder that is not there yet, is empty, or holds another export."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return target
+    try:
+        if Bundle.open(target).folder == target and Bundle.open(target).card.export is not None:
+            return target
+    except BundleError:
+        pass
+    raise UsageError(
+        f"{target} holds something else than an export, which would be lost.",
+        hint="Name a new folder with --to.",
+    )
+
+
+def _usual_place(folder: Path, name: str, precision: str) -> Path:
+    if not Run(folder).recipe.is_file():
+        raise UsageError(
+            f"{folder} is a bundle and no run: where should its export go?",
+            hint="Name a folder with --to.",
+        )
+    return Run(folder).exports / f"{name}-{precision}"
+
+
+def _in_float32(source: Bundle, member: Member) -> KerasRuntime:
+    return KerasRuntime(in_float32(load(source.folder / member.file)))
+
+
+def _images(
+    dataset: Dataset, folder: Path, card: Card, precision: str
+) -> tuple[Dataset, list[np.ndarray]]:
+    """Return the images to compare on, and inputs of the network to calibrate with."""
+    whole = choose_part(dataset, folder, card.names, split="all").whole
+    compared = whole.split("validation") if "validation" in whole.splits else whole
+    if not len(compared):
+        raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
+    if precision != "int8":
+        return compared.evenly(COMPARED), []
+    trained = whole.split("train") if "train" in whole.splits else whole
+    windows = ValidationWindows(
+        trained,
+        card.size,
+        card.fit,
+        card.channels,
+        normalise=card.normalisation,
+    )
+    chosen = np.unique(np.linspace(0, len(windows) - 1, CALIBRATING).round().astype(int))
+    inputs = [windows.window(0, int(index))[0] for index in chosen]
+    return compared.evenly(COMPARED), [image[np.newaxis].astype(np.float32) for image in inputs]
+
+
+def _folder(number: int, networks: Sequence[KerasRuntime]) -> str:
+    return "" if len(networks) == 1 else f"member-{number}"
+
+
+def _move(place: Path, fresh: Path) -> None:
+    for path in list(place.iterdir()):
+        path.rename(fresh / path.name)

@@ -1,0 +1,1 @@
+"""Images beyond memory: read, predicted and written in parts."""

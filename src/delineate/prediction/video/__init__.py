@@ -1,0 +1,1 @@
+"""Predictions of video: files, image sequences, cameras and streams."""
