@@ -5,6 +5,8 @@ import numpy as np
 from delineate.data.classes import IGNORE
 from delineate.data.windows import Parts
 
+_LARGEST = np.iinfo(np.int32).max
+
 
 def paste_objects(base: Parts, donor: Parts, rng: np.random.Generator) -> Parts:
     """Return a window with some objects of another one on top, each with its own pixels.
@@ -18,8 +20,9 @@ def paste_objects(base: Parts, donor: Parts, rng: np.random.Generator) -> Parts:
         rng: All randomness comes from here.
 
     Returns:
-        New arrays; the ids of pasted objects follow those of the base. The base itself where
-        the donor has no objects, or none was taken.
+        New arrays; the ids of pasted objects follow those of the base, which are counted anew
+        where there is no room for them. The base itself where the donor has no objects, or none was
+        taken.
 
     Example:
         >>> empty = np.zeros((1, 3), np.uint8)
@@ -27,7 +30,7 @@ def paste_objects(base: Parts, donor: Parts, rng: np.random.Generator) -> Parts:
         >>> ones = empty + np.uint8(1)
         >>> donor = (ones[..., None], ones, np.array([[0, 7, 7]], np.int32))
         >>> paste_objects(base, donor, np.random.default_rng(2))[2].tolist()
-        [[0, 7, 7]]
+        [[0, 1, 1]]
     """
     image, mask, instances = base
     other_image, other_mask, other = donor
@@ -39,7 +42,11 @@ def paste_objects(base: Parts, donor: Parts, rng: np.random.Generator) -> Parts:
     if not len(taken):
         return base
     pasted = here & np.isin(other, taken)
-    moved = other + instances.max(initial=0)
+    if instances.max(initial=0) > _LARGEST - len(taken):
+        instances = np.unique(np.append(instances, 0), return_inverse=True)[1][:-1].reshape(
+            instances.shape
+        )
+    moved = instances.max(initial=0) + 1 + np.searchsorted(taken, other)
     return (
         np.where(pasted[..., None], other_image, image),
         np.where(pasted, other_mask, mask),

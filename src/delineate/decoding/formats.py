@@ -67,7 +67,8 @@ def decode_floats(path: Path) -> NDArray[np.float32]:
                 f"Image '{path}' holds no floating-point numbers, which only TIFF files can.",
                 hint="Read it as an image.",
             )
-        with np.errstate(over="ignore"):
+        # What is no number at all counts as invalid.
+        with np.errstate(over="ignore", invalid="ignore"):
             return tiff.load(file, path, floats=True).pixels.astype(np.float32)
 
 
