@@ -57,6 +57,8 @@ def _value(plan: dl.Plan, key: str) -> str:
         return ""
     section_name, _, name = key.partition(".")
     value = getattr(getattr(plan.recipe, section_name), name)
+    if value is None:
+        return "none"
     if isinstance(value, str) and "/" in value:
         value = Path(value).name
     if isinstance(value, dict):

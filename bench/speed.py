@@ -21,7 +21,7 @@ from typing import Any
 from measure import ROWS, circumstances, read_rows, write_rows
 
 HERE = Path(__file__).parent / "rivals"
-REPETITIONS, SECONDS, EPOCHS = 3, 6.0, 3
+REPETITIONS, SECONDS, EPOCHS = 3, 5.0, 3
 # Minutes of training of a network that is then exported.
 TRAINED = 3.0
 EXPORTS = ("openvino float32", "openvino bfloat16", "openvino int8", "onnx float32")
@@ -66,7 +66,7 @@ def contenders(task: str, network: str, device: str) -> tuple[Contender, ...]:
         Contender("delineate", "own.py", name, each) for each in backends for name in precisions
     )
     if task == "whole":
-        loops = {"plain": PYTORCH, "lightning": USUAL}
+        loops = {"plain": PYTORCH, "lightning": (USUAL[0], USUAL[-1])}
         return (
             *own,
             *(
@@ -92,19 +92,19 @@ def main() -> None:
         if task.startswith("prediction"):
             prepare(folder, data, network, exports=device == "cpu")
         rows = [
-            {**about(contender, task, network, repetition), **measured}
+            {**about(contender, network, repetition), **measured}
             for repetition in range(REPETITIONS)
             for contender in contenders(task, network, device)
-            for measured in [measure(contender, task, network, folder, data)]
+            for measured in measure(contender, task, network, folder, data)
         ]
-        known = [row for row in known if (row["task"], row["network"]) != (task, network)] + rows
+        again = {(row["task"], network) for row in rows}
+        known = [row for row in known if (row["task"], row["network"]) not in again] + rows
         write_rows(name, known)
 
 
-def about(contender: Contender, task: str, network: str, repetition: int) -> dict[str, Any]:
+def about(contender: Contender, network: str, repetition: int) -> dict[str, Any]:
     """Return what tells a row from others, and where it was measured."""
     return {
-        "task": task,
         "network": network,
         "side": contender.side,
         "configuration": contender.configuration,
@@ -120,7 +120,7 @@ def tasks(asked: list[str]) -> list[tuple[str, str]]:
     if "training" in asked:
         found += [("training", network) for network in NETWORKS]
     if "prediction" in asked:
-        found += [(f"prediction {count}", network) for network in NETWORKS for count in (1, 16)]
+        found += [("prediction 1 16", network) for network in NETWORKS]
     if "whole" in asked:
         found.append(("whole", NETWORKS[0]))
     return found
@@ -128,7 +128,7 @@ def tasks(asked: list[str]) -> list[tuple[str, str]]:
 
 def measure(
     contender: Contender, task: str, network: str, folder: Path, data: Path
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """Return what one process of its own has measured; what went wrong, where it did."""
     if contender.script == "whole.py":
         loop = contender.side.partition(", ")[2]
@@ -150,15 +150,20 @@ def measure(
         env=os.environ | known,
         check=False,
     )
+    kind, *counts = task.split()
+    tasks = [f"{kind} {count}" for count in counts] or [kind]
     if done.returncode:
-        found = {"failed": (done.stderr.strip().splitlines() or ["no word"])[-1]}
+        why = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        found = [{"failed": why} for _ in tasks]
     else:
         found = json.loads(done.stdout.strip().splitlines()[-1])
-    if "seconds" in found:
-        # The first epoch compiles, opens files and starts processes.
-        found["images_per_second"] = round(found["windows"] / median(found["seconds"][1:]), 2)
-    print(task, network, contender.side, contender.configuration, found, flush=True)
-    return found
+    rows = [{"task": each, **row} for each, row in zip(tasks, found, strict=True)]
+    for row in rows:
+        if "seconds" in row:
+            # The first epoch compiles, opens files and starts processes.
+            row["images_per_second"] = round(row["windows"] / median(row["seconds"][1:]), 2)
+        print(network, contender.side, contender.configuration, row, flush=True)
+    return rows
 
 
 def prepare(folder: Path, data: Path, network: str, *, exports: bool) -> None:

@@ -43,7 +43,7 @@ NETWORKS = {
 
 
 # Of a data set that whole trainings take.
-IMAGES = 240
+IMAGES = 160
 
 
 def noise(network: Network, count: int) -> tuple[np.ndarray, np.ndarray]:

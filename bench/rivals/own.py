@@ -2,8 +2,9 @@
 
 Usage: python bench/rivals/own.py TASK NETWORK CONFIGURATION SECONDS
 TASK is "training", where the configuration is a precision; "whole", likewise, of so many epochs of
-the data in RIVALS_DATA; or "prediction COUNT", where it is a format and a precision, and
-RIVALS_RUNS names the folder with a run of each network. KERAS_BACKEND is heeded.
+the data in RIVALS_DATA; or "prediction COUNT...", where it is a format and a precision, and
+RIVALS_RUNS names the folder with a run of each network; what is found is told for each number of
+images. KERAS_BACKEND is heeded.
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,18 +106,19 @@ def whole(network: networks.Network, precision: str, epochs: int) -> dict[str, A
 
 
 def predicting(
-    network: networks.Network, name: str, configuration: str, count: int
-) -> Callable[[], object]:
-    """Return a function from uint8 images in memory to class ids."""
+    network: networks.Network, name: str, configuration: str, counts: list[int]
+) -> Iterator[tuple[int, Callable[[], object]]]:
+    """Yield numbers of images, with a function from uint8 images in memory to class ids."""
     run = Path(os.environ["RIVALS_RUNS"]) / name
     engine, _, precision = configuration.partition(" ")
     place = run / "best" if engine == "keras" else run / "exports" / f"{engine}-{precision}"
     predictor = dl.Predictor.open(place)
-    images = networks.noise(network, count)[0].astype(np.uint8)
-    return lambda: [predictor.predict(image).mask for image in images]
+    for count in counts:
+        images = networks.noise(network, count)[0].astype(np.uint8)
+        yield count, lambda given=images: [predictor.predict(image).mask for image in given]
 
 
-def counted(model: Any, side: int) -> dict[str, int]:
+def counted(model: Any, side: int) -> dict[str, Any]:
     from delineate.models.costs import count_multiply_adds
 
     weights = model.trainable_weights
@@ -129,21 +131,21 @@ def counted(model: Any, side: int) -> dict[str, int]:
 def main() -> None:
     task, name, configuration, seconds = sys.argv[1:5]
     network = networks.NETWORKS[name]
-    kind, _, number = task.partition(" ")
+    kind, *numbers = task.split()
     if kind == "whole":
-        print(json.dumps(whole(network, configuration, int(seconds))))
+        print(json.dumps([whole(network, configuration, int(seconds))]))
         return
-    costs: dict[str, int] = {}
+    costs: dict[str, Any] = {}
+    tasks: Iterable[tuple[int, Callable[[], object]]]
     if kind == "training":
         act, model = training(network, configuration)
-        count, costs = network.batch_size, counted(model, network.size)
+        tasks, costs = [(network.batch_size, act)], counted(model, network.size)
     else:
-        count = int(number)
-        act = predicting(network, name, configuration, count)
-    found = {**networks.timed(act, count, float(seconds), settling=SETTLING), **costs}
+        tasks = predicting(network, name, configuration, list(map(int, numbers)))
+    found = [networks.timed(act, count, float(seconds), settling=SETTLING) for count, act in tasks]
     if "tensorflow" in sys.modules:
-        found["peak"] = peak_of(_product)
-    print(json.dumps(found))
+        costs["peak"] = peak_of(_product)
+    print(json.dumps([each | costs for each in found]))
 
 
 def _product(side: int, precision: str) -> float:

@@ -1,7 +1,7 @@
 """One measurement of PyTorch, in a process of its own; prints a line of JSON.
 
 Usage: python bench/rivals/pytorch.py TASK NETWORK CONFIGURATION SECONDS [smp]
-TASK is "training" or "prediction COUNT"; with "smp" the network is the U-Net of
+TASK is "training" or "prediction COUNT..."; with "smp" the network is the U-Net of
 segmentation_models.pytorch, else delineate's, layer by layer. RIVALS_DEVICE=cuda takes the GPU.
 """
 
@@ -200,19 +200,22 @@ def main() -> None:
         torch.set_float32_matmul_precision("high")
     task, name, configuration, seconds = sys.argv[1:5]
     network = networks.NETWORKS[name]
-    kind, _, number = task.partition(" ")
+    kind, *numbers = task.split()
     smp = "smp" in sys.argv[5:]
-    contender = Contender(network, configuration, training=kind == "training", smp=smp)
-    count = int(number) if number else network.batch_size
-    act = contender.stepper() if kind == "training" else contender.predicting(count)
-    found: dict[str, Any] = {
-        **networks.timed(act, count, float(seconds), settling=SETTLING),
-        "parameters": sum(each.numel() for each in contender.model.parameters()),
+    found = []
+    for count in map(int, numbers or [network.batch_size]):
+        # Each number of images is compiled as if it were the only one.
+        torch._dynamo.reset()
+        contender = Contender(network, configuration, training=kind == "training", smp=smp)
+        act = contender.stepper() if kind == "training" else contender.predicting(count)
+        found.append(networks.timed(act, count, float(seconds), settling=SETTLING))
+    about: dict[str, Any] = {
+        "parameters": sum(each.numel() for each in build(network, smp=smp).parameters()),
         "multiply_adds": multiply_adds(network, smp=smp),
         "peak": peak_of(_product),
         "version": torch.__version__,
     }
-    print(json.dumps(found))
+    print(json.dumps([each | about for each in found]))
 
 
 def _product(side: int, precision: str) -> float:

@@ -184,7 +184,7 @@ def main() -> None:
     network = networks.NETWORKS[name]
     run = {"plain": plain, "lightning": lightning}[loop]
     spent, windows = run(network, configuration, Path(data), int(epochs))
-    print(json.dumps({"seconds": spent, "windows": windows}))
+    print(json.dumps([{"seconds": spent, "windows": windows}]))
 
 
 if __name__ == "__main__":
