@@ -6,6 +6,7 @@ under that, which hears native libraries too. Only what is asked for may connect
 address, weights by name.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from typing import Any
 from tests.campaigns.commands import QUICK, make_data
 from tests.campaigns.record import go_on, read
 
+TRIED = "tried:"
 LISTEN = """
-import sys
+import json, sys
 
 def heard(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"):
@@ -24,8 +26,15 @@ def heard(event, arguments):
 
 sys.addaudithook(heard)
 from delineate.cli.main import run
-sys.exit(run(sys.argv[1:]))
+# One command after the other, until one fails.
+sys.exit(next(filter(None, map(run, json.loads(sys.argv[1]))), 0))
 """
+
+
+def listened(commands: list[list[object]]) -> list[str]:
+    """Return a process that runs `delineate` commands and tells what tries to connect."""
+    said = json.dumps([list(map(str, each)) for each in commands])
+    return [sys.executable, "-c", LISTEN, said]
 
 
 def main() -> None:
@@ -47,14 +56,14 @@ def main() -> None:
     }
 
     def try_one(case: str) -> dict[str, Any]:
-        command = [sys.executable, "-c", LISTEN, *map(str, commands[case])]
+        command = listened([commands[case]])
         trace = folder / "trace"
         strace = shutil.which("strace") is not None
         if strace:
             calls = "trace=connect,sendto,sendmsg"
             command = ["strace", "-f", "-qq", "-e", calls, "-o", str(trace), *command]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-        tried = [line for line in done.stderr.splitlines() if line.startswith("tried:")]
+        tried = [line for line in done.stderr.splitlines() if line.startswith(TRIED)]
         if trace.is_file():
             tried += [line for line in trace.read_text().splitlines() if "AF_INET" in line]
             trace.unlink()

@@ -29,23 +29,14 @@ GROWTH = 0.02
 def main() -> None:
     folder = Path(sys.argv[1])
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
-    images, masks, instances = make_discs()
-    splits = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
-    data = Dataset.from_arrays(images, masks, instances=instances, splits=splits, name="discs")
-    recipe = Recipe().override({**TINY, "evaluation.report": True, "callbacks.pictures": 2})
+    data, recipe = prepared()
     begun, rows = time.monotonic(), []
     while (spent := time.monotonic() - begun) < 60 * minutes:
-        shutil.rmtree(folder / "run", ignore_errors=True)
-        run = train(data, recipe, to=folder / "run")
-        evaluate(run, data, split="test", to=folder / "run" / "test")
-        predictor = Predictor.open(run)
-        for image in images:
-            predictor.predict(image)
-        del predictor, run
+        one_round(data, recipe, folder)
         # As between two trainings of one program: Keras keeps the names of all layers otherwise.
         keras.backend.clear_session()
         gc.collect()
-        rows.append({"case": f"round {len(rows) + 1}", "minutes": spent / 60, **_state()})
+        rows.append({"case": f"round {len(rows) + 1}", "minutes": spent / 60, **state()})
         if len(rows) % 10 == 0:
             write("long-run", rows)
             print(rows[-1], flush=True)
@@ -57,7 +48,25 @@ def main() -> None:
         raise SystemExit(f"It has grown; left behind: {', '.join(sorted(left)) or 'nothing'}.")
 
 
-def _state() -> dict[str, Any]:
+def prepared() -> tuple[Dataset, Recipe]:
+    """Return what is trained in each round."""
+    images, masks, instances = make_discs()
+    splits = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
+    data = Dataset.from_arrays(images, masks, instances=instances, splits=splits, name="discs")
+    return data, Recipe().override({**TINY, "evaluation.report": True, "callbacks.pictures": 2})
+
+
+def one_round(data: Dataset, recipe: Recipe, folder: Path) -> None:
+    """Train, score and predict, in a run folder made anew."""
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    run = train(data, recipe, to=folder / "run")
+    evaluate(run, data, split="test", to=folder / "run" / "test")
+    predictor = Predictor.open(run)
+    for sample in data:
+        predictor.predict(sample.image)
+
+
+def state() -> dict[str, Any]:
     """Return this process's memory, open files, threads and children."""
     own = Path("/proc/self")
     pages = int((own / "statm").read_text().split()[1])
