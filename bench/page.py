@@ -34,6 +34,14 @@ REACH = (
     ("sizes", sizes_page, "sizes.py"),
 )
 
+NO_GPU = """## On a GPU
+
+Not measured yet: no machine with an NVIDIA GPU was at hand. There
+`RIVALS_DEVICE=cuda scripts/bench speed FOLDER DATA` measures the tables above with JAX and PyTorch
+beneath, beside PyTorch and segmentation_models.pytorch, compiled and in bfloat16; elsewhere it says
+so and ends.
+"""
+
 
 def main() -> None:
     models, refusals = read_rows("models"), read_rows("refusals")
@@ -58,6 +66,8 @@ def main() -> None:
         if (ROWS / f"{name}.json").is_file():
             kept = read_rows(name)
             parts.append(page(kept, note(kept, f"bench/{command}")))
+    if not (ROWS / "speed_gpu.json").is_file():
+        parts.append(NO_GPU)
     (DOCS / "benchmarks.md").write_text("\n".join(["# Benchmarks\n", *parts]))
     networks = read_rows("matrix")
     (DOCS / "matrix.md").write_text(matrix_page(networks, note(networks, "bench/matrix.py")))
@@ -245,9 +255,12 @@ def clock(seconds: float) -> str:
 
 def note(kept: dict[str, Any], script: str) -> str:
     where = kept["circumstances"]
+    # Rows of several runs of a script have a commit each.
+    commits = list(dict.fromkeys(row["commit"] for row in kept["rows"] if "commit" in row))
+    told = f"commit {where['commit']}" if len(commits) < 2 else f"commits {', '.join(commits)}"
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     return (
-        f"Measured with `python {script}` at commit {where['commit']}, seed 0, on {where['cores']} "
+        f"Measured with `python {script}` at {told}, seed 0, on {where['cores']} "
         f"cores of {where['processor']}, Python {where['python']}, {versions}. "
         f"{where.get('note', '')}".strip()
     )

@@ -1,11 +1,12 @@
 """Training and prediction beside PyTorch: both sides in alternation, in one run.
 
-Usage: python bench/speed.py FOLDER DATA [TASK...]
-TASK is "training", "prediction" or "whole"; without one all are measured. DATA is the folder of the
-nuclei (stage 1 of the 2018 Data Science Bowl, unpacked), on which the networks that predict are
-trained for some minutes in FOLDER first. Needs `pip install -r bench/rivals/requirements.txt`.
-With RIVALS_DEVICE=cuda an NVIDIA GPU takes the place of the processor. Nothing else should run
-meanwhile. A task is measured in one go: what was cut short begins anew.
+Usage: python bench/speed.py FOLDER DATA [TASK...] [NETWORK...]
+TASK is "training", "prediction" or "whole", NETWORK such as "plain 128"; without one all are
+measured. DATA is the folder of the nuclei (stage 1 of the 2018 Data Science Bowl, unpacked), on
+which the networks that predict are trained for some minutes in FOLDER first. Needs
+`pip install -r bench/rivals/requirements.txt`. With RIVALS_DEVICE=cuda an NVIDIA GPU takes the
+place of the processor. Nothing else should run meanwhile. A task is measured in one go: what was
+cut short begins anew.
 """
 
 import json
@@ -29,6 +30,7 @@ PYTORCH = ("default", "channels-last", "bfloat16", "compiled", "compiled bfloat1
 # As documentation has it, and two of the best.
 USUAL = ("default", "compiled", "compiled bfloat16")
 SMP = "segmentation_models.pytorch"
+TASKS = ("training", "prediction", "whole")
 NETWORKS = ("plain 128", "mobilenetv2 128", "densenet121 256")
 
 
@@ -85,10 +87,11 @@ def main() -> None:
         print("There is no NVIDIA GPU here: nothing is measured.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    asked = sys.argv[3:] or ["training", "prediction", "whole"]
+    asked = [given for given in sys.argv[3:] if given not in NETWORKS] or [*TASKS]
+    networks = [given for given in sys.argv[3:] if given in NETWORKS] or [*NETWORKS]
     name = "speed" if device == "cpu" else "speed_gpu"
     known = read_rows(name)["rows"] if (ROWS / f"{name}.json").is_file() else []
-    for task, network in tasks(asked):
+    for task, network in tasks(asked, networks):
         if task.startswith("prediction"):
             prepare(folder, data, network, exports=device == "cpu")
         rows = [
@@ -114,13 +117,13 @@ def about(contender: Contender, network: str, repetition: int) -> dict[str, Any]
     }
 
 
-def tasks(asked: list[str]) -> list[tuple[str, str]]:
+def tasks(asked: list[str], networks: list[str]) -> list[tuple[str, str]]:
     """Return the pairs of what is done and by which network."""
     found = []
     if "training" in asked:
-        found += [("training", network) for network in NETWORKS]
+        found += [("training", network) for network in networks]
     if "prediction" in asked:
-        found += [("prediction 1 16", network) for network in NETWORKS]
+        found += [("prediction 1 16", network) for network in networks]
     if "whole" in asked:
         found.append(("whole", NETWORKS[0]))
     return found

@@ -453,9 +453,9 @@ class Runtime(Section):
     )
     fused: bool = Field(
         True,
-        description="train with the backend's own kernels for batch normalisation and bilinear "
-        "enlargement, and with frozen normalisation folded into the convolutions, which is faster; "
-        "what is saved is the same",
+        description="train with the backend's own kernels for batch normalisation, bilinear "
+        "enlargement and strided depthwise convolutions, and with frozen normalisation folded into "
+        "the convolutions, which is faster; what is saved is the same",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of everything random")
     threads: int | None = Field(None, ge=1, le=1024, description="unset: all cores")

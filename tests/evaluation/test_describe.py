@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from delineate.bundle import Member
 from delineate.data.dataset import Dataset
 from delineate.evaluation.describe import NORMALISED, Evaluated, describe, triptych
 from delineate.evaluation.evaluate import evaluate
@@ -272,9 +273,14 @@ class Opaque:
         return np.full((*images.shape[:3], 3), 1 / 3, np.float32)
 
 
-def test_a_network_that_cannot_be_drawn_is_left_out(predictor, data):
-    report = described(Predictor(predictor.card, [Opaque()]), data, "test")
-    assert titles(report)[-1] == "What the network sees"
+def test_of_an_engine_without_a_graph_its_name_is_told(predictor, data):
+    card = predictor.card.model_copy(
+        update={"members": (Member(file="model.xml", runtime="openvino"),), "precision": "int8"}
+    )
+    section = described(Predictor(card, [Opaque()]), data, "test").sections[-1]
+    assert section.title == "Network"
+    assert "its export to openvino, in int8" in section.text
+    assert not section.pictures
 
 
 def test_the_page_shows_names_for_people_and_no_keys_of_programs(report):

@@ -83,9 +83,9 @@ def test_what_is_scored_already_is_not_predicted_again(refined, data, monkeypatc
     scored = [score_image(item, predictor.predict(item.image), classes=3) for item in part]
     opened = []
 
-    def open_predictor(folder, real=Predictor.open):
+    def open_predictor(folder, *, runtime, real=Predictor.open):
         opened.append(folder)
-        return real(folder)
+        return real(folder, runtime=runtime)
 
     monkeypatch.setattr(Predictor, "open", open_predictor)
     bundle = Bundle.open(refined.folder)

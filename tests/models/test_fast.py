@@ -95,3 +95,53 @@ def test_a_single_value_per_channel_is_left_to_keras():
         np.ones((1, 1, 1, 4), np.float32), np.zeros((1, 1, 1, 4), np.float32)
     )
     assert np.isfinite(loss)
+
+
+def depthwise(precision, *, stride=2, size=3, **settings):
+    image = keras.Input((None, None, 4), dtype=precision)
+    layer = keras.layers.DepthwiseConv2D(
+        size, strides=stride, use_bias=False, depth_multiplier=2, dtype=precision, **settings
+    )
+    return keras.Model(image, layer(image))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's kernels")
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("sides", [(9, 9), (10, 9), (11, 12), (17, 16)])
+def test_a_strided_depthwise_convolution_has_the_gradients_that_tensorflow_gives(
+    sides, size, stride
+):
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    images = tf.cast(rng.normal(size=(2, *sides, 4)), tf.bfloat16)
+    models = [depthwise("bfloat16", stride=stride, size=size) for _ in range(2)]
+    models[1].set_weights(models[0].get_weights())
+    assert exchange_kernels(models[1]) == 1
+    found = []
+    for model in models:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = model(images, training=True)
+            # Of each value another weight, so that no two gradients are alike.
+            weights = tf.reshape(tf.range(tf.size(outputs)) % 7 - 3, tf.shape(outputs))
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * tf.cast(weights, tf.float32))
+        gradients = tape.gradient(loss, [images, model.trainable_weights[0].value])
+        found.append([np.asarray(each, np.float32) for each in (outputs, *gradients)])
+    for plain, exchanged in zip(*found, strict=True):
+        assert np.abs(plain).max() > 0
+        np.testing.assert_allclose(exchanged, plain, rtol=0.02, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("precision", "settings"),
+    [
+        ("float32", {}),
+        ("bfloat16", {"padding": "same"}),
+        ("bfloat16", {"stride": 1}),
+        ("bfloat16", {"activation": "relu"}),
+    ],
+)
+def test_other_depthwise_convolutions_stay_as_they_are(precision, settings):
+    assert exchange_kernels(depthwise(precision, **settings)) == 0

@@ -7,6 +7,8 @@ import pytest
 from delineate.models.fast import exchange_kernels
 from delineate.models.folding import fold_frozen
 
+as_array = keras.ops.convert_to_numpy
+
 
 def network(seed=0, *, bias=False):
     """Convolutions of both kinds before batch normalisation with statistics of its own."""
@@ -104,7 +106,7 @@ def test_all_is_folded_for_prediction_and_stays_to_be_trained():
     assert fold_frozen(models[1], predicting=True) == 2
     assert len(models[1].trainable_weights) == weights
     # First, since a step of training moves the statistics.
-    usual = models[0](IMAGES, training=False)
-    before, after = (model(IMAGES, training=True) for model in models)
-    np.testing.assert_allclose(np.asarray(after), np.asarray(usual), rtol=1e-4, atol=1e-4)
-    assert np.abs(np.asarray(before) - np.asarray(usual)).max() > 0.1
+    usual = as_array(models[0](IMAGES, training=False))
+    before, after = (as_array(model(IMAGES, training=True)) for model in models)
+    np.testing.assert_allclose(after, usual, rtol=1e-4, atol=1e-4)
+    assert np.abs(before - usual).max() > 0.1

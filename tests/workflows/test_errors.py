@@ -86,7 +86,12 @@ def blend_a_mask(folder):
             2,
             "'dice_per_class'",
         ),
-        (break_nothing, ["train", "pairs", "--set", "callbacks.best=val_dise"], 2, "val_dice"),
+        (
+            break_nothing,
+            ["train", "pairs", "--recipe", "unet-nuclei", "--set", "callbacks.best=val_dise"],
+            2,
+            "val_dice",
+        ),
         (lose_a_mask, ["train", "pairs"], 1, "cell-3"),
         (cut_an_image, ["train", "pairs"], 1, "cell_2.png"),
         (shrink_a_mask, ["train", "pairs"], 1, "16×32"),

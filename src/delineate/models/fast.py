@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from delineate.models.depthwise import call_strided, is_slow
+
 Tensor = Any
 Normalise = Callable[[layers.BatchNormalization, Tensor], tuple[Tensor, Tensor, Tensor]]
 
@@ -19,7 +21,9 @@ _RANK = 4
 
 
 def exchange_kernels(model: keras.Model) -> int:
-    """Let the batch normalisation of a model use the backend's own kernel in training.
+    """Let layers of a model use the backend's own kernels in training, where those are faster.
+
+    Batch normalisation, and on a processor with TensorFlow depthwise convolutions with a stride.
 
     Only what a layer does in this process changes: weights, configuration and what is saved stay as
     they are, and its outputs up to rounding. To be called before the model is compiled.
@@ -36,7 +40,10 @@ def exchange_kernels(model: keras.Model) -> int:
     chosen = [layer for layer in _layers(model) if _fits(layer)]
     for layer in chosen:
         layer.call = MethodType(_call_with(kernel), layer)
-    return len(chosen)
+    strided = [layer for layer in _layers(model) if is_slow(layer)]
+    for layer in strided:
+        layer.call = MethodType(call_strided, layer)
+    return len(chosen) + len(strided)
 
 
 def _layers(model: keras.Model) -> list[layers.Layer]:
