@@ -30,7 +30,8 @@ def speed_page(kept: Row, note: str) -> str:
         "alternation; images per second, the median of all repetitions and in brackets the least",
         "and the most. `pytorch` is the same network layer by layer; segmentation_models.pytorch's",
         "own U-Net has the same encoder and as many channels in its decoder, and joins before it",
-        "narrows. What each costs stands above.",
+        "narrows. What each costs stands above each table: delineate's MobileNetV2 joins the wide",
+        "features inside its blocks, and costs more than segmentation_models.pytorch's encoder.",
         "",
     ]
     for task in tasks:

@@ -57,7 +57,8 @@ class OpenVinoRuntime:
         Returns:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
-        return np.array(self._of(images.shape)(images)[0], np.float32)
+        # Copied once, before the next run writes over it.
+        return np.array(self._of(images.shape)(images, share_outputs=True)[0], np.float32)
 
     def _of(self, shape: tuple[int, ...]) -> Any:
         """Return the compiled model for a shape."""
