@@ -64,7 +64,7 @@ def compare(
     tables = {name: np.zeros((count, count), np.int64) for name in ("before", "after")}
     seconds: dict[str, list[float]] = {"before": [], "after": []}
     timed = {"before": usual, "after": after}
-    before, after = _padded_alike(before, after)
+    before, after = padded_alike(before, after)
     for sample in part:
         raws, masks = {}, {}
         for name, predictor in (("before", before), ("after", after)):
@@ -110,7 +110,7 @@ class _Padded:
         return self.engine.run(images)
 
 
-def _padded_alike(*predictors: Predictor) -> list[Predictor]:
+def padded_alike(*predictors: Predictor) -> list[Predictor]:
     """Return predictors that pad images alike: engines that compile each size round it up."""
     shared = lcm(*(engine.granularity for each in predictors for engine in each.runtimes))
     return [
