@@ -38,6 +38,7 @@ def main() -> None:
         # This process stays small: the memory of a child is told with that of its parent.
         cost, _ = run("predict", bundle, path, "--to", folder / "masks")
         network = in_a_child("network", bundle, side)
+        cost["command"] = f"delineate predict RUN {path.name} --to FOLDER"
         rows.append({"run": bundle.name, "side": side, **cost, **network})
         print(rows[-1], flush=True)
         write_rows("large", [*others, *rows])

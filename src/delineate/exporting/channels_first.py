@@ -12,8 +12,8 @@ _INPUTS = ("image", "sizes", "axes")
 def end_channels_first(model: Any) -> bool:
     """Let a model turn its probabilities, and not its logits, to channels last.
 
-    A softmax over the last of several axes takes OpenVINO five times as long as one over channels
-    that come first.
+    A softmax over the last of several axes takes OpenVINO longer than one over channels that come
+    first, and then turning them.
 
     Args:
         model: OpenVINO's own, which is changed: of one that ends in a change of layout, perhaps an

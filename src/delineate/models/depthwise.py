@@ -1,7 +1,7 @@
 """Depthwise convolutions with a stride, trained faster on a processor with TensorFlow.
 
-In bfloat16 its gradient of the images takes six to thirteen times as long as that of a convolution
-without a stride, of which it can be made: by zeros between the values that come back.
+In bfloat16 its gradient of the images takes many times as long as that of a convolution without a
+stride, of which it can be made: by zeros between the values that come back.
 """
 
 from collections.abc import Callable
