@@ -15,6 +15,7 @@ from delineate.errors import BackendError, BundleError, MissingExtraError, Usage
 from delineate.exporting import export as export_module
 from delineate.exporting.export import export
 from delineate.exporting.formats import Format
+from delineate.exporting.formats import openvino as openvino_format
 from delineate.exporting.parity import Tolerance, compare, padded_alike
 from delineate.prediction.predictor import Predictor
 from delineate.prediction.runtimes.openvino import OpenVinoRuntime
@@ -116,6 +117,23 @@ def test_int8_is_smaller_and_differs(tmp_path, bundle, data, monkeypatch):
         sizes[precision] = (made.folder / "model.bin").stat().st_size
         assert (made.card.export.largest_difference > 1e-4) == (precision == "int8")
     assert sizes["int8"] < 0.4 * sizes["float32"]
+
+
+def test_int8_knows_a_bright_image_among_dark_ones(tmp_path):
+    needs("openvino")
+    keras.utils.set_random_seed(0)
+    image = layers.Input((32, 32, 3))
+    found = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    model = keras.Model(image, layers.Conv2D(2, 1)(found))
+    rng = np.random.default_rng(0)
+    lights = [0.05] * 31 + [1.0]
+    samples = [light * rng.random((1, 32, 32, 3), np.float32) for light in lights]
+    (tmp_path / "out").mkdir()
+    openvino_format(model, tmp_path / "out" / "model.xml", "int8", samples)
+    wanted = np.asarray(model(samples[-1]))
+    given = OpenVinoRuntime.open(tmp_path / "out" / "model.xml").run(samples[-1])
+    # By the mean of the images' ranges, some 0.08 here, all brighter pixels would be one.
+    assert np.abs(given - wanted).max() < 0.1 * np.ptp(wanted)
 
 
 def test_an_export_that_is_too_far_leaves_nothing(tmp_path, bundle, data, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from delineate.backend import choose_backend
-from delineate.bundle import Bundle, Card, Member
+from delineate.bundle import Bundle, Card, Export, Member
 from delineate.catalog import FORMATS, find
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import ValidationWindows
@@ -65,42 +65,80 @@ def export(
     source = Bundle.open(folder)
     _require_keras(source)
     target = _usual_place(folder, format, precision) if to is None else _free(Path(to))
-    networks = [_in_float32(source, each) for each in source.card.members]
-    before, usual = Predictor(source.card, networks), Predictor.open(source.folder, runtime="keras")
     images, windows = _images(dataset, folder, source.card, precision)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
         place = Path(name)
         tell(f"writing {format} in {precision}")
-        file = chosen.file.format(precision=precision)
-        files = [
-            f"{_folder(number, networks)}/{file}".lstrip("/")
-            for number in range(1, len(networks) + 1)
-        ]
-        for member, file in zip(source.card.members, files, strict=True):
-            write_model(
-                source.folder / member.file,
-                place / file,
-                format=format,
-                precision=precision,
-                samples=windows,
-            )
+        card = _write(source, place, chosen.file, format, precision, windows)
         tell(f"comparing it on {len(images)} images")
-        card = source.card.model_copy(
-            update={
-                "members": tuple(Member(file=file, runtime=format) for file in files),
-                "precision": precision,
-            }
+        proof = _prove(source, card, place, (format, precision, chosen.engine_version()), images)
+        proven = card.model_copy(update={"export": proof})
+        return Bundle.save(target, proven, lambda fresh: _move(place, fresh))
+
+
+def _write(
+    source: Bundle,
+    place: Path,
+    file: str,
+    name: str,
+    precision: str,
+    windows: Sequence[np.ndarray],
+) -> Card:
+    """Write each member as a file of the format below `place`; return the card that names them.
+
+    Args:
+        source: The bundle of Keras models.
+        place: The folder to write to.
+        file: What the format calls its file, with ``{precision}`` in it or without.
+        name: The format.
+        precision: As the format has it.
+        windows: Inputs of the network, by which int8 is calibrated.
+    """
+    plain = file.format(precision=precision)
+    several = len(source.card.members) > 1
+    written = []
+    for number, member in enumerate(source.card.members, 1):
+        path = f"member-{number}/{plain}" if several else plain
+        written.append(Member(file=path, runtime=name))
+        write_model(
+            source.folder / member.file,
+            place / path,
+            format=name,
+            precision=precision,
+            samples=windows,
         )
-        after = Predictor(card, [find("runtimes", format).open(place / file) for file in files])
-        said = (format, precision, chosen.engine_version())
-        found = compare(before, after, images, usual=usual, said=said)
-        require_near(found, TOLERANCES[precision])
-        found = found.model_copy(update={"source": source_of(source.card)})
-        del after
-        return Bundle.save(
-            target, card.model_copy(update={"export": found}), lambda fresh: _move(place, fresh)
-        )
+    return source.card.model_copy(update={"members": tuple(written), "precision": precision})
+
+
+def _prove(
+    source: Bundle,
+    card: Card,
+    place: Path,
+    said: tuple[str, str, str],
+    images: Dataset,
+) -> Export:
+    """Return how near what was written is to its source: within the tolerance.
+
+    Args:
+        source: The bundle of Keras models.
+        card: What names the written files.
+        place: The folder they are in.
+        said: Format, precision, and engine.
+        images: To compare on.
+
+    Raises:
+        BundleError: It is not.
+    """
+    files = [source.folder / member.file for member in source.card.members]
+    keras = [KerasRuntime(in_float32(load(file))) for file in files]
+    before = Predictor(source.card, keras)
+    usual = Predictor.open(source.folder, runtime="keras")
+    engine = find("runtimes", said[0])
+    after = Predictor(card, [engine.open(place / each.file) for each in card.members])
+    found = compare(before, after, images, usual=usual, said=said)
+    require_near(found, TOLERANCES[said[1]])
+    return found.model_copy(update={"source": source_of(source.card)})
 
 
 def _format(name: str, precision: str) -> Format:
@@ -151,10 +189,6 @@ def _usual_place(folder: Path, name: str, precision: str) -> Path:
     return Run(folder).exports / f"{name}-{precision}"
 
 
-def _in_float32(source: Bundle, member: Member) -> KerasRuntime:
-    return KerasRuntime(in_float32(load(source.folder / member.file)))
-
-
 def _images(
     dataset: Dataset, folder: Path, card: Card, precision: str
 ) -> tuple[Dataset, list[np.ndarray]]:
@@ -176,10 +210,6 @@ def _images(
     chosen = np.unique(np.linspace(0, len(windows) - 1, CALIBRATING).round().astype(int))
     inputs = [windows.window(0, int(index))[0] for index in chosen]
     return compared.evenly(COMPARED), [image[np.newaxis].astype(np.float32) for image in inputs]
-
-
-def _folder(number: int, networks: Sequence[KerasRuntime]) -> str:
-    return "" if len(networks) == 1 else f"member-{number}"
 
 
 def _move(place: Path, fresh: Path) -> None:
