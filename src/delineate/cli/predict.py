@@ -53,7 +53,7 @@ Rate = Annotated[
 Seconds = Annotated[
     float | None, typer.Option(min=0, help="How long a camera or stream is watched.")
 ]
-Runtime = Annotated[str | None, typer.Option(help="The engine; unset: the bundle's.")]
+Runtime = Annotated[str | None, typer.Option(help="The engine; unset: that of the fastest export.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from delineate.bundle import Bundle, Card, Export, Member
 from delineate.catalog import FORMATS, find
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import ValidationWindows
-from delineate.errors import BundleError, DataError, UsageError, near_miss
+from delineate.errors import BundleError, UsageError, near_miss
 from delineate.evaluation.choose import choose_part
 from delineate.exporting.formats import Format
 from delineate.exporting.parity import TOLERANCES, compare, require_near
@@ -59,7 +59,7 @@ def export(
         OSError: It cannot be written.
     """
     tell = say or (lambda _: None)
-    chosen = _format(format, precision)
+    _require_format(format, precision)
     folder = run.folder if isinstance(run, Run) else Path(run)
     choose_backend()
     source = Bundle.open(folder)
@@ -70,40 +70,34 @@ def export(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
         place = Path(name)
         tell(f"writing {format} in {precision}")
-        card = _write(source, place, chosen.file, format, precision, windows)
+        card = _write(source, place, windows, to=(format, precision))
         tell(f"comparing it on {len(images)} images")
-        proof = _prove(source, card, place, (format, precision, chosen.engine_version()), images)
+        proof = _prove(source, card, place, images=images, of=(format, precision))
         proven = card.model_copy(update={"export": proof})
         return Bundle.save(target, proven, lambda fresh: _move(place, fresh))
 
 
 def _write(
-    source: Bundle,
-    place: Path,
-    file: str,
-    name: str,
-    precision: str,
-    windows: Sequence[np.ndarray],
+    source: Bundle, place: Path, windows: Sequence[np.ndarray], *, to: tuple[str, str]
 ) -> Card:
-    """Write each member as a file of the format below `place`; return the card that names them.
+    """Write each member as a file below a folder; return the card that names them.
 
     Args:
         source: The bundle of Keras models.
-        place: The folder to write to.
-        file: What the format calls its file, with ``{precision}`` in it or without.
-        name: The format.
-        precision: As the format has it.
+        place: The folder.
         windows: Inputs of the network, by which int8 is calibrated.
+        to: The format and the precision.
     """
-    plain = file.format(precision=precision)
+    name, precision = to
+    plain = find("formats", name).file.format(precision=precision)
     several = len(source.card.members) > 1
     written = []
     for number, member in enumerate(source.card.members, 1):
-        path = f"member-{number}/{plain}" if several else plain
-        written.append(Member(file=path, runtime=name))
+        file = f"member-{number}/{plain}" if several else plain
+        written.append(Member(file=file, runtime=name))
         write_model(
             source.folder / member.file,
-            place / path,
+            place / file,
             format=name,
             precision=precision,
             samples=windows,
@@ -112,11 +106,7 @@ def _write(
 
 
 def _prove(
-    source: Bundle,
-    card: Card,
-    place: Path,
-    said: tuple[str, str, str],
-    images: Dataset,
+    source: Bundle, card: Card, place: Path, *, images: Dataset, of: tuple[str, str]
 ) -> Export:
     """Return how near what was written is to its source: within the tolerance.
 
@@ -124,24 +114,28 @@ def _prove(
         source: The bundle of Keras models.
         card: What names the written files.
         place: The folder they are in.
-        said: Format, precision, and engine.
         images: To compare on.
+        of: The format and the precision.
 
     Raises:
         BundleError: It is not.
+        MissingExtraError: The engine is not installed.
     """
+    name, precision = of
     files = [source.folder / member.file for member in source.card.members]
     keras = [KerasRuntime(in_float32(load(file))) for file in files]
     before = Predictor(source.card, keras)
     usual = Predictor.open(source.folder, runtime="keras")
-    engine = find("runtimes", said[0])
-    after = Predictor(card, [engine.open(place / each.file) for each in card.members])
-    found = compare(before, after, images, usual=usual, said=said)
-    require_near(found, TOLERANCES[said[1]])
+    runtime = find("runtimes", name)
+    after = Predictor(card, [runtime.open(place / member.file) for member in card.members])
+    # Not before it is opened, which says what is missing and keeps it from reporting its use.
+    engine = find("formats", name).engine_version()
+    found = compare(before, after, images, usual=usual, said=(name, precision, engine))
+    require_near(found, TOLERANCES[precision])
     return found.model_copy(update={"source": source_of(source.card)})
 
 
-def _format(name: str, precision: str) -> Format:
+def _require_format(name: str, precision: str) -> None:
     if name not in FORMATS:
         raise UsageError(
             f"There is no format '{name}'.{near_miss(name, list(FORMATS))}",
@@ -153,7 +147,6 @@ def _format(name: str, precision: str) -> Format:
             f"{name} has no precision '{precision}'.{near_miss(precision, found.precisions)}",
             hint=f"Use one of: {', '.join(found.precisions)}.",
         )
-    return found
 
 
 def _require_keras(source: Bundle) -> None:
@@ -195,8 +188,6 @@ def _images(
     """Return the images to compare on, and inputs of the network to calibrate with."""
     whole = choose_part(dataset, folder, card.names, split="all").whole
     compared = whole.split("validation") if "validation" in whole.splits else whole
-    if not len(compared):
-        raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
     if precision != "int8":
         return compared.evenly(COMPARED), []
     trained = whole.split("train") if "train" in whole.splits else whole

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from delineate.catalog import find
-from delineate.errors import BundleError, DelineateError, MissingExtraError
+from delineate.errors import BundleError, DelineateError, MissingExtraError, reason_of
 from delineate.exporting.child import Arrays, run_child, serve
 
 _WRITER = "tensorflow"
@@ -79,9 +79,8 @@ def _write(
     except (DelineateError, OSError):
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"The network cannot be written to {name} in {precision}: {reason}.",
+            f"The network cannot be written to {name} in {precision}: {reason_of(error)}.",
             hint="Another format or precision may do; nothing has been kept.",
         ) from error
 
