@@ -51,7 +51,8 @@ def benchmark(
         By name: ``format``, ``precision``, ``latency_ms`` (``p50``, ``p99``),
         ``images_per_second``, ``memory_mib`` (of the process, which has the images in it),
         ``file_mib``, ``mean_iou`` (with data), ``faster``: than Keras, a ratio; and ``stale``:
-        whether an export is of earlier weights or settings. An export that cannot be run has ``format`` and ``problem`` alone.
+        whether an export is of earlier weights or settings. An export that cannot be run has
+        ``format`` and ``problem`` alone.
 
     Raises:
         BundleError: There is no bundle.
