@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -16,9 +17,13 @@ from delineate.errors import BackendError, BundleError, MissingExtraError, Usage
 from delineate.exporting import export as export_module
 from delineate.exporting.export import export
 from delineate.exporting.formats import Format
+from delineate.exporting.formats import openvino as openvino_format
 from delineate.exporting.parity import Tolerance, compare, padded_alike
 from delineate.prediction.predictor import Predictor
+from delineate.prediction.runtimes.litert import LiteRtRuntime
+from delineate.prediction.runtimes.onnx import OnnxRuntime
 from delineate.prediction.runtimes.openvino import OpenVinoRuntime
+from delineate.prediction.runtimes.savedmodel import SavedModelRuntime
 from delineate.runs import Run
 from tests.bundles import save_bundle
 
@@ -105,18 +110,36 @@ def test_engines_that_round_sizes_up_are_compared_at_the_same_sizes(bundle):
     assert found.largest_difference < 1e-5
 
 
-def test_int8_is_smaller_and_differs(tmp_path, bundle, data, monkeypatch):
-    needs("openvino")
-    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.5, 0.5, 1.0))
+@pytest.mark.parametrize("name", ["openvino", "onnx", "litert"])
+def test_a_coarser_precision_is_smaller_and_differs(tmp_path, data, monkeypatch, name):
+    needs(name)
+    for precision in ("float16", "int8"):
+        monkeypatch.setitem(export_module.TOLERANCES, precision, Tolerance(None, 0.5, 0.5, 1.0))
     large = save_bundle(tmp_path / "large", network(filters=64))
     sizes = {}
-    for precision in ("float32", "int8"):
-        made = export(
-            large.folder, data, format="openvino", precision=precision, to=tmp_path / precision
-        )
-        sizes[precision] = (made.folder / "model.bin").stat().st_size
-        assert (made.card.export.largest_difference > 1e-4) == (precision == "int8")
+    for precision in ("float32", "float16", "int8"):
+        made = export(large.folder, data, format=name, precision=precision, to=tmp_path / precision)
+        sizes[precision] = max(path.stat().st_size for path in made.folder.iterdir())
+        assert (made.card.export.largest_difference > 1e-4) == (precision != "float32")
+    assert sizes["float16"] < 0.6 * sizes["float32"]
     assert sizes["int8"] < 0.4 * sizes["float32"]
+
+
+def test_int8_knows_a_bright_image_among_dark_ones(tmp_path):
+    needs("openvino")
+    keras.utils.set_random_seed(0)
+    image = layers.Input((32, 32, 3))
+    found = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    model = keras.Model(image, layers.Conv2D(2, 1)(found))
+    rng = np.random.default_rng(0)
+    lights = [0.05] * 31 + [1.0]
+    samples = [light * rng.random((1, 32, 32, 3), np.float32) for light in lights]
+    (tmp_path / "out").mkdir()
+    openvino_format(model, tmp_path / "out" / "model.xml", "int8", samples)
+    wanted = np.asarray(model(samples[-1]))
+    given = OpenVinoRuntime.open(tmp_path / "out" / "model.xml").run(samples[-1])
+    # By the mean of the images' ranges, some 0.08 here, all brighter pixels would be one.
+    assert np.abs(given - wanted).max() < 0.1 * np.ptp(wanted)
 
 
 def test_an_export_that_is_too_far_leaves_nothing(tmp_path, bundle, data, monkeypatch):
@@ -318,6 +341,35 @@ def test_an_engine_that_meets_what_it_lacks_is_an_error(tmp_path, bundle, data, 
     with pytest.raises(BundleError, match="float32 does not run: no such operation"):
         export(bundle.folder, data, format="openvino", to=tmp_path / "a" / "b")
     assert not list((tmp_path / "a").iterdir())
+
+
+def fail(*said, **more):
+    raise RuntimeError("no such operation\nand more")
+
+
+def failing(name):
+    """Return an opened model whose engine meets what it lacks at its first image."""
+    index = [{"index": 0}]
+    inputs, outputs = (lambda: index), (lambda: index)
+    interpreter = SimpleNamespace(
+        get_input_details=inputs, get_output_details=outputs, resize_tensor_input=fail
+    )
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="image")], run=fail)
+    model = SimpleNamespace(is_dynamic=lambda: False, has_rt_info=lambda path: False)
+    return {
+        "ONNX Runtime": OnnxRuntime(session),
+        "OpenVINO": OpenVinoRuntime(SimpleNamespace(compile_model=fail), model),
+        "LiteRT": LiteRtRuntime(interpreter),
+        "TensorFlow": SavedModelRuntime(None, fail),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["ONNX Runtime", "OpenVINO", "LiteRT", "TensorFlow"])
+def test_an_engine_that_fails_at_an_image_is_an_error_with_a_way_out(name):
+    with pytest.raises(BundleError) as error:
+        failing(name).run(np.zeros((1, 8, 8, 3), np.float32))
+    assert error.value.message == f"{name} cannot predict with this model: no such operation."
+    assert "--runtime keras" in error.value.hint
 
 
 @pytest.mark.parametrize("what", ["run", "best", "files", "a file"])

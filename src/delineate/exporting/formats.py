@@ -43,6 +43,7 @@ class Format:
 
     def engine_version(self) -> str:
         """Return the engine's name and version."""
+        hide_telemetry()
         return f"{self.engine} {import_module(self.module).__version__}"
 
 

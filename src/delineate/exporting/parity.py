@@ -11,7 +11,7 @@ import numpy as np
 
 from delineate.bundle import Export
 from delineate.data.dataset import Dataset
-from delineate.errors import BundleError, DelineateError
+from delineate.errors import BundleError, DataError, reason_of
 from delineate.prediction.predictor import Predictor, finish, without_averaging
 from delineate.prediction.prepare import Runtime
 from delineate.scores import confusion_table, summarise
@@ -124,12 +124,11 @@ def _told(said: Sequence[str]) -> Iterator[None]:
     """Turn what an engine raises into an error of ours: some meet what they lack when they run."""
     try:
         yield
-    except DelineateError:
+    except DataError:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"The export to {said[0]} in {said[1]} does not run: {reason}.",
+            f"The export to {said[0]} in {said[1]} does not run: {reason_of(error)}.",
             hint="Choose another format or precision; nothing has been kept.",
         ) from error
 

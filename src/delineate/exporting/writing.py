@@ -11,7 +11,7 @@ import numpy as np
 
 from delineate.catalog import find
 from delineate.child import Arrays, run_child, serve
-from delineate.errors import BundleError, DelineateError, MissingExtraError
+from delineate.errors import BundleError, DelineateError, MissingExtraError, reason_of
 
 _WRITER = "tensorflow"
 
@@ -89,9 +89,8 @@ def _write(
     except (DelineateError, OSError):
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"The network cannot be written to {name} in {precision}: {reason}.",
+            f"The network cannot be written to {name} in {precision}: {reason_of(error)}.",
             hint="Another format or precision may do; nothing has been kept.",
         ) from error
 

@@ -55,6 +55,7 @@ class Predictor:
     Attributes:
         card: The bundle's card.
         runtimes: The engines, one for each member.
+        runtime: The name of another one than the card's, where that was asked for.
 
     Example:
         >>> predictor = Predictor.open("runs/first")  # doctest: +SKIP
@@ -64,6 +65,7 @@ class Predictor:
 
     card: Card
     runtimes: Sequence[Runtime]
+    runtime: str | None = None
 
     @classmethod
     def open(cls, path: Any, *, runtime: str | None = None) -> "Predictor":
@@ -74,7 +76,7 @@ class Predictor:
         Args:
             path: The folder of a bundle or of a run, or an opened Run or Bundle. Of a run it is the
                 fastest export made here whose engine runs here, where there are some.
-            runtime: A name in the table of runtimes; unset: the one that the card names.
+            runtime: A name in the table of runtimes; unset: the one that the bundle's card names.
 
         Raises:
             BundleError: There is no bundle, or it is damaged, or refused.
@@ -94,12 +96,14 @@ class Predictor:
             from delineate.backend import choose_backend
 
             choose_backend()
-        return cls(bundle.card, [_opened(bundle, each, runtime) for each in bundle.card.members])
+        engines = [_opened(bundle, each, runtime) for each in bundle.card.members]
+        return cls(bundle.card, engines, runtime)
 
     @property
     def engine(self) -> dict[str, str]:
         """What predicts: ``runtime``, and the ``precision`` of the card."""
-        return {"runtime": self.card.members[0].runtime, "precision": self.card.precision}
+        name = self.runtime or self.card.members[0].runtime
+        return {"runtime": name, "precision": self.card.precision}
 
     def predict(self, image: np.ndarray | str | Path) -> Prediction:
         """Return the prediction of one image, at its own size.

@@ -11,7 +11,7 @@ import numpy as np
 
 from delineate.catalog import find
 from delineate.child import Arrays, serve
-from delineate.errors import BundleError, DelineateError
+from delineate.errors import BundleError, DelineateError, reason_of
 from delineate.modelfiles import onnx_graph, openvino_graph
 from delineate.prediction.runtimes.extras import needed
 
@@ -44,9 +44,8 @@ def try_out(said: Mapping[str, Any], _: Arrays) -> bool:
     except (DelineateError, MemoryError):
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"{path} does not run: {reason[:200]}.", hint="Get the bundle again, or another one."
+            f"{path} does not run: {reason_of(error)[:200]}.", hint="Get the bundle again, or another one."
         ) from error
     expected = (*images.shape[:3], said["outputs"])
     if found.shape != expected:
