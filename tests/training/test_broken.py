@@ -84,8 +84,9 @@ def test_a_resume_point_that_is_not_finite_is_not_written(discs, recipe, losses,
     for number in range(1, 7):
         losses[number] = {"loss": 0.5}
     wanted = recipe.override({"callbacks.save_steps": 1})
-    with pytest.raises(RunError, match="not finite"):
+    with pytest.raises(RunError, match=r"not finite after epoch 2, step 1 \("):
         train(discs, wanted, to=tmp_path / "run", callbacks=[Poison(1, 0)])
+    assert (tmp_path / "run" / "broken" / "epoch0002-step000001.npz").is_file()
     point = checkpoint.load(tmp_path / "run" / "last")
     assert (point.epoch, point.step) == (1, 0)
 

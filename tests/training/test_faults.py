@@ -11,6 +11,7 @@ from delineate.files import TEMPORARY
 from delineate.hold import hold
 from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training.budget import Budget
 from delineate.training.faults import DISK, disk_told
 from delineate.training.steppers import PlainStepper
 from delineate.training.train import train
@@ -26,6 +27,18 @@ class Act(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 0:
             self.act()
+
+
+class ActAtOnce(keras.callbacks.Callback):
+    """Does something after the first step."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.acts = [act]
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.acts:
+            self.acts.pop()()
 
 
 @pytest.mark.parametrize("number", DISK, ids=errno.errorcode.get)
@@ -96,6 +109,24 @@ def test_a_folder_that_was_deleted_is_not_made_anew(discs, recipe, tmp_path):
             to=tmp_path / "run",
             callbacks=[Act(lambda: shutil.rmtree(tmp_path / "run"))],
         )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("how", ["budget", "loss"])
+def test_a_folder_that_was_moved_gets_no_note_and_no_batch(
+    discs, recipe, tmp_path, monkeypatch, how
+):
+    def move():
+        (tmp_path / "run").rename(tmp_path / "moved")
+        if how == "loss":
+            nothing = {"loss": float("nan")}
+            monkeypatch.setattr(PlainStepper, "step", lambda *_: nothing)
+        else:
+            monkeypatch.setattr(Budget, "count", lambda *_: True)
+
+    settings = {"training.budget": 5.0} if how == "budget" else {}
+    with pytest.raises(RunError):
+        train(discs, recipe.override(settings), to=tmp_path / "run", callbacks=[ActAtOnce(move)])
     assert not (tmp_path / "run").exists()
 
 

@@ -292,6 +292,22 @@ def test_killed_between_the_two_resume_points_both_go_back_to_the_same_step(
     assert outcome(run) == outcome(finished["together"])
 
 
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_where_the_newest_point_of_one_is_damaged_both_go_back(
+    discs, recipes, finished, tmp_path, damaged
+):
+    run = Run(tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        train(discs, recipes["together"], to=run.folder, watch=at("", 2, 1, ring))
+    folders = [run.last, run.refiner.last]
+    newest = max(folders[damaged].iterdir())
+    newest.write_bytes(newest.read_bytes()[:-100])
+    train(discs, None, to=run.folder, resume=True)
+    assert outcome(run) == outcome(finished["together"])
+    (resumed,) = (event for event in run.events() if event["event"] == "resumed")
+    assert resumed["damaged"] == 1
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_resuming_a_finished_training_changes_nothing(discs, finished, tmp_path, mode):
     run = Run(shutil.copytree(finished[mode].folder, tmp_path / "run"))

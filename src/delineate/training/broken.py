@@ -83,7 +83,8 @@ def _names(session: Session, step: int) -> list[str]:
 def _keep_batches(session: Session) -> Path | None:
     """Write a step's batch and the one before; return where, None where that failed, too."""
     folder = session.run.broken
-    with suppress(OSError):
+    with suppress(OSError, RunError):
+        session.require_folder()
         for step in range(max(0, session.step - 1), session.step + 1):
             images, masks = session.batches.batch(session.epoch, step)
             stem = folder / f"epoch{session.epoch + 1:04d}-step{step + 1:06d}"

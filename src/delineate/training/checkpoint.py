@@ -105,18 +105,33 @@ def load(folder: Path, *, at: tuple[int, int] | None = None) -> ResumePoint:
             hint="Start again with another --to; the run ended before its first epoch was saved.",
         )
     for path in reversed(paths):
-        try:
-            point = _read(path)
-        except DAMAGE as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                # A disk that fails now may have it another time; nothing is told of the point.
-                raise
-            continue
-        if at is None or (point.epoch, point.step) == at:
+        point = _whole(path)
+        if point is not None and at in (None, (point.epoch, point.step)):
             return point
     moment = "" if at is None else f" of epoch {at[0] + 1}, step {at[1] + 1}"
     raise RunError(
         f"{folder} holds no resume point{moment} that is whole.",
+        hint="Copy the folder again if it is a copy; else start again with another --to.",
+    )
+
+
+def newest_of_both(folder: Path, other: Path) -> tuple[int, int]:
+    """Return the epoch and step of the newest resume point that is whole in two folders.
+
+    Args:
+        folder: Where the resume points of a network are.
+        other: Where those of what is trained beside it are.
+
+    Raises:
+        RunError: There is none.
+    """
+    shared = {path.name for path in _points(folder)} & {path.name for path in _points(other)}
+    for name in sorted(shared, reverse=True):
+        found = [_whole(each / name) for each in (folder, other)]
+        if found[0] is not None and found[1] is not None:
+            return found[0].epoch, found[0].step
+    raise RunError(
+        f"{folder} and {other} hold no resume point of one moment that is whole in both.",
         hint="Copy the folder again if it is a copy; else start again with another --to.",
     )
 
@@ -174,6 +189,17 @@ def is_finite(array: np.ndarray) -> bool:
     with np.errstate(invalid="ignore", over="ignore"):
         total = array.sum(dtype=np.float64)
     return bool(np.isfinite(total) or np.isfinite(array).all())
+
+
+def _whole(path: Path) -> ResumePoint | None:
+    """Return a resume point, None where it is damaged."""
+    try:
+        return _read(path)
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # A disk that fails now may have it another time; nothing is told of the point.
+            raise
+        return None
 
 
 def _read(path: Path) -> ResumePoint:

@@ -64,7 +64,7 @@ def _run_all(sessions: Sequence[Session], stop: StopRequest, watch: Watch | None
     # In mid-epoch there may be no step left, but the end of the epoch.
     while not leader.finished and (leader.done < leader.all_steps or leader.step):
         if leader.budget and leader.budget.begin_epoch(leader.done):
-            leader.journal.note("budget", steps=leader.all_steps)
+            leader.note_steps()
         _run_epoch(sessions, stop, watch)
         finished = leader.stepper.model.stop_training or leader.done >= leader.all_steps
         for session in sessions:
@@ -122,12 +122,14 @@ def _run_steps(
         if watch and pace.due():
             watch(_progress(leader, pace, leader.tally.scores()))
         if leader.budget and leader.budget.count(leader.done):
-            leader.journal.note("budget", steps=leader.all_steps)
+            leader.note_steps()
         if leader.done >= leader.all_steps:
             break
         if stop.asked and leader.step < batches.steps:
             _interrupt(sessions, stop)
         if leader.step < batches.steps and leader.is_due():
+            for session in sessions:
+                refuse_infinite_weights(session)
             _save(sessions)
 
 

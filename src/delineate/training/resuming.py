@@ -41,7 +41,9 @@ def inexact(run: Run, recipe: Recipe) -> list[str]:
         for key in DECIDING
         if then.get(key) != now[key]
     ]
-    if then.get(RECIPE) != sha256(run.recipe):
+    if RECIPE not in then:
+        found.append("with which recipe.toml it was begun is not known")
+    elif then[RECIPE] != sha256(run.recipe):
         found.append("recipe.toml was changed since the training was begun")
     before = then.get("versions", {})
     found += [

@@ -186,7 +186,7 @@ class Session:
         # No step is made any more where the training has ended.
         why = [] if self.finished else list(inexact)
         told: dict[str, Any] = {"exact": not why, "why": why}
-        if at is None and later:
+        if later and self.run is self.owner:
             told["damaged"] = later
         self.journal.note("resumed", epoch=self.epoch + 1, step=self.step + 1, **told)
 
@@ -202,6 +202,15 @@ class Session:
                 "into.",
                 hint="Put it back, or name the place it has now as --to, and go on with --resume.",
             )
+
+    def note_steps(self) -> None:
+        """Write down how many steps the time allows.
+
+        Raises:
+            RunError: The run folder has gone.
+        """
+        self.require_folder()
+        self.journal.note("budget", steps=self.all_steps)
 
     def interrupt(self) -> None:
         """Save everything, and end.

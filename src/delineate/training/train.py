@@ -115,7 +115,8 @@ def train(
         try:
             return _train_one(dataset, chosen, run, reasons, with_whom, resume=resume, begun=begun)
         except OutOfMemoryError as error:
-            chosen, resume = smaller(run, chosen, reasons, error), True
+            with disk_told(run), held(run, resume=True):
+                chosen, resume = smaller(run, chosen, reasons, error), True
         # Out here, where the error no longer holds what was in the memory.
         keras.backend.clear_session()
         gc.collect()
@@ -179,9 +180,12 @@ def _begin(session: Session, reasons: Mapping[str, str]) -> None:
 
 def _restore(session: Session, refiner: Session | None) -> None:
     why = inexact(session.run, session.recipe)
-    session.restore(inexact=why)
     if refiner and session.recipe.refiner.use == "together":
-        refiner.restore(at=(session.epoch, session.step), inexact=why)
+        at = checkpoint.newest_of_both(session.run.last, refiner.run.last)
+        for each in (session, refiner):
+            each.restore(at=at, inexact=why)
+    else:
+        session.restore(inexact=why)
 
 
 def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -> None:
