@@ -4,15 +4,17 @@ Limits keep a file from somebody else from taking the memory, the time or the di
 They are no sandbox: a child may do whatever its user may.
 """
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,13 @@ _RESERVED = 8 * 2**30
 _MOST_ANSWER = 64 * 2**20
 # Killed for its time, by the system for its memory, and by the limit of the processor's time.
 _TOO_MUCH = (None, -9, -24)
+# A full disk and a quota that is used up; and a file that is larger than files may be.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_ROOM = (*_FULL, errno.EFBIG)
+# HDF5 says the system's number in words.
+_NUMBER = re.compile(r"errno = (\d+)")
+# With which a child ends that has no room for its answer.
+_NO_ROOM_STATUS = 73
 # A thread for each core would take memory of its own, and HDF5 would load plugins from any folder
 # that the environment names ("::" means: from none).
 _MODEST = {
@@ -58,7 +67,7 @@ class Limits:
 
     def __str__(self) -> str:
         """The limits in words."""
-        return f"{self.seconds:.0f} s and {self.memory / 1e9:g} GB"
+        return f"{self.seconds:.0f} s and {round(self.memory / 1e9, 1):g} GB"
 
 
 def run_child(
@@ -88,7 +97,9 @@ def run_child(
         Plain values.
 
     Raises:
-        DelineateError: What the child has raised, that it has crashed, or has passed its limits.
+        DelineateError: What the child has raised, that it has crashed, has passed its limits, or
+            had no room for its answer.
+        OSError: What it is asked for cannot be written to the temporary folder.
     """
     with TemporaryDirectory() as folder:
         place = Path(folder)
@@ -106,8 +117,46 @@ def run_child(
         raise kind(str(answer["error"]), hint=str(answer.get("hint")))
     if answer is not None and "value" in answer:
         return answer["value"]
+    if code == _NO_ROOM_STATUS:
+        raise _no_room(name or module)
     too_much = answer is not None or code in _TOO_MUCH
     raise _crashed(code) if limits is None else _passed(name, limits, too_much, code)
+
+
+@contextmanager
+def room_told(name: str) -> Iterator[None]:
+    """Turn an error of a full temporary folder into one with a hint: no file is at fault.
+
+    Args:
+        name: What is opened.
+
+    Raises:
+        BundleError: The temporary folder has no room, or there is none.
+    """
+    try:
+        gettempdir()
+    except FileNotFoundError as error:
+        raise _no_room(name) from error
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        said = _NUMBER.search(str(error))
+        number = int(said[1]) if said else getattr(error, "errno", None)
+        if number not in _NO_ROOM:
+            raise
+        raise _no_room(name) from error
+
+
+def _no_room(name: str) -> BundleError:
+    try:
+        told = f"The temporary folder {gettempdir()} has no room"
+    except FileNotFoundError:
+        # Python looks for one that it can write to.
+        told = "No temporary folder has room"
+    return BundleError(
+        f"{told} for what is in {name}.",
+        hint="Free space for it, or set TMPDIR to a folder that has more.",
+    )
 
 
 def _run(command: list[str], said: dict[str, str], limits: Limits | None) -> int | None:
@@ -193,7 +242,12 @@ def serve(work: Work) -> None:
         answer = {"error": error.message, "hint": error.hint, "kind": kind}
     except MemoryError:
         answer = {"memory": "all that it may take"}
-    (place / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    try:
+        (place / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise SystemExit(_NO_ROOM_STATUS) from error
 
 
 def _limit(limits: Limits) -> None:

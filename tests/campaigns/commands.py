@@ -74,6 +74,12 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, said.decode(errors="replace")
 
 
+def is_told(said: str) -> bool:
+    """Return whether a command has ended with one error and one hint, and without a traceback."""
+    begun = [line.partition(": ")[0] for line in said.splitlines()]
+    return begun.count("error") == begun.count("hint") == 1 and "Traceback" not in said
+
+
 class _Counter:
     """Counts what changes files below a folder, and acts from one time on."""
 

@@ -10,11 +10,12 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from tests.campaigns.commands import QUICK, make_data
-from tests.campaigns.record import go_on, read
+from tests.campaigns.commands import QUICK, ended, make_data, start
+from tests.campaigns.kills import require
+from tests.campaigns.record import Row, conclude, go_on
 
 TRIED = "tried:"
 LISTEN = """
@@ -37,42 +38,70 @@ def listened(commands: list[list[object]]) -> list[str]:
     return [sys.executable, "-c", LISTEN, said]
 
 
-def main() -> None:
-    folder = Path(sys.argv[1]).resolve()
-    data, run = make_data(folder / "data"), folder / "run"
-    image = next((data / "test").rglob("images/*.png"), None) or next(data.rglob("*.png"))
-    if not any(row["case"] == "train" for row in read("connections")):
-        shutil.rmtree(run, ignore_errors=True)
-    commands = {
+def commands_of(data: Path, run: Path, to: Path) -> dict[str, list[object]]:
+    """Return the arguments of each command.
+
+    Args:
+        data: What :func:`tests.campaigns.commands.make_data` has made; its archive lies beside it.
+        run: A finished run on it.
+        to: A folder for what they write, which is not there yet.
+    """
+    image = min((data / "test").rglob("images/*.png"))
+    return {
+        "fetch": ["fetch", "dsb2018", "--from", archive_of(data), "--to", to / "fetched"],
         "check": ["check", data],
         "plan": ["plan", data, "--budget", "1m"],
-        "train": ["train", data, "--to", run, *QUICK],
-        "evaluate": ["evaluate", run, data],
-        "predict": ["predict", run, image, "--to", folder / "predicted"],
-        "export": ["export", run, "--format", "onnx", "--data", data],
+        "train": ["train", data, "--to", to / "run", *QUICK],
+        "evaluate": ["evaluate", run, data, "--to", to / "report"],
+        "predict": ["predict", run, image, "--to", to / "predicted"],
+        "export": ["export", run, "--format", "onnx", "--data", data, "--to", to / "export"],
         "benchmark": ["benchmark", run, "--data", data, "--seconds", "1"],
         "show": ["show", run],
-        "demo": ["demo", "--to", folder / "demo"],
+        "demo": ["demo", "--to", to / "demo"],
     }
 
-    def try_one(case: str) -> dict[str, Any]:
-        command = listened([commands[case]])
-        trace = folder / "trace"
-        strace = shutil.which("strace") is not None
-        if strace:
-            calls = "trace=connect,sendto,sendmsg"
-            command = ["strace", "-f", "-qq", "-e", calls, "-o", str(trace), *command]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-        tried = [line for line in done.stderr.splitlines() if line.startswith(TRIED)]
-        if trace.is_file():
-            tried += [line for line in trace.read_text().splitlines() if "AF_INET" in line]
-            trace.unlink()
-        found = {"code": done.returncode, "tried": tried, "strace": strace}
-        return found | {"said": done.stderr[-300:]}
 
-    rows = go_on("connections", commands, try_one)
-    bad = [row["case"] for row in rows if row["tried"] or row["code"]]
-    print(f"{len(rows)} commands, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+def archive_of(data: Path) -> Path:
+    """Return the training images of a data set as an archive, made where it is not there yet."""
+    path = data.with_suffix(".zip")
+    if not path.is_file():
+        shutil.make_archive(str(data), "zip", data / "train")
+    return path
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]).resolve()
+    data, to = make_data(folder / "data"), folder / "written"
+
+    @cache
+    def trained() -> Path:
+        """Return a run of this commit, whatever an earlier campaign has left here."""
+        run = folder / "run"
+        shutil.rmtree(run, ignore_errors=True)
+        require(ended(start("train", data, "--to", run, *QUICK)))
+        return run
+
+    def try_one(case: str) -> Row:
+        shutil.rmtree(to, ignore_errors=True)
+        arguments = commands_of(data, trained(), to)[case]
+        return _heard(listened([arguments]), folder)
+
+    conclude(go_on("connections", commands_of(data, folder, to), try_one), "commands")
+
+
+def _heard(command: list[str], folder: Path) -> Row:
+    """Return what a process tries to reach."""
+    trace, strace = folder / "trace", shutil.which("strace") is not None
+    if strace:
+        calls = "trace=connect,sendto,sendmsg"
+        command = ["strace", "-f", "-qq", "-e", calls, "-o", str(trace), *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    tried = [line for line in done.stderr.splitlines() if line.startswith(TRIED)]
+    if trace.is_file():
+        tried += [line for line in trace.read_text().splitlines() if "AF_INET" in line]
+        trace.unlink()
+    row = {"code": done.returncode, "tried": tried, "strace": strace, "said": done.stderr[-300:]}
+    return {**row, "right": not tried and done.returncode == 0}
 
 
 if __name__ == "__main__":

@@ -11,19 +11,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from delineate.bundle import Bundle
 from delineate.errors import BundleError, RunError
 from delineate.runs import Run
 from delineate.training import checkpoint
-from tests.campaigns.commands import QUICK, ended, make_data, start, start_until
-from tests.campaigns.kills import measured, require
-from tests.campaigns.record import go_on, point_of, weights_hash, went_on
+from tests.campaigns.commands import QUICK, ended, is_told, make_data, start, start_until
+from tests.campaigns.kills import files_of, measured, require
+from tests.campaigns.record import Row, conclude, go_on, judged, point_of, weights_hash, went_on
 
 # Of the largest file of a run.
 WITHIN = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.99)
-RIGHT = ("told", "opens", "equal", "went_on")
+RIGHT = ("told", "opens", "equal", "went_on", "all_files")
 # Of all of a run.
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -36,24 +35,23 @@ def main() -> None:
         shutil.rmtree(whole, ignore_errors=True)
         require(ended(start("train", data, "--to", whole, *QUICK)))
     _, changes = measured(data, folder / "measured")
-    expected = weights_hash(whole)
     sizes = [path.stat().st_size for path in whole.rglob("*") if path.is_file()]
     size, largest = sum(sizes), max(sizes)
 
-    def try_one(case: str) -> dict[str, Any]:
+    def try_one(case: str) -> Row:
         kind, _, number = case.rpartition(" ")
         if kind == "change":
             cut = folder / "cut"
             shutil.rmtree(cut, ignore_errors=True)
             process = start_until("full", int(number), cut, "train", data, "--to", cut, *QUICK)
-            return _judged(data, cut, ended(process), expected)
+            return _judged(data, cut, whole, ended(process))
         if kind == "file":
             cut = folder / "cut"
             shutil.rmtree(cut, ignore_errors=True)
             most = max(1, int(float(number) * largest))
             process = start_until("file", most, cut, "train", data, "--to", cut, *QUICK)
-            return _judged(data, cut, ended(process), expected)
-        return _in_small_place(data, folder / "small", int(float(number) * size), expected)
+            return _judged(data, cut, whole, ended(process))
+        return _in_small_place(data, folder / "small", int(float(number) * size), whole)
 
     cases = [f"change {number}" for number in range(1, changes + 1, step)]
     cases += [f"file {share}" for share in WITHIN]
@@ -61,24 +59,27 @@ def main() -> None:
         cases += [f"small {share}" for share in SHARES]
     else:
         print("no small file systems: this user may not mount one")
-    rows = go_on("full-disk", cases, try_one)
-    bad = [row["case"] for row in rows if not all(row[key] for key in RIGHT)]
-    print(f"{len(rows)} disks, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+    conclude(go_on("full-disk", cases, try_one), "disks that were full")
 
 
-def _judged(data: Path, cut: Path, result: tuple[int, str], expected: str) -> dict[str, Any]:
+def _judged(data: Path, cut: Path, whole: Path, result: tuple[int, str]) -> Row:
     code, said = result
-    told = code == 0 or (
-        said.count("error: ") == said.count("hint: ") == 1 and "Traceback" not in said
-    )
     opens, point = _opens(cut), point_of(cut)
+    # Where it says that it ended well, nothing may be missing before it is resumed, either.
+    complete = code != 0 or (files_of(cut) == files_of(whole) and point == point_of(whole))
     again = ("--resume",) if (cut / "recipe.toml").is_file() else QUICK
     code_after, _ = ended(start("train", data, "--to", cut, *again))
-    equal = code_after == 0 and weights_hash(cut) == expected
-    first = [line for line in said.splitlines() if line.startswith("error: ")]
-    found = {"code": code, "told": told, "opens": opens, "equal": equal, "error": first[:1]}
-    # A training that ended well nevertheless has nothing to go on with.
-    return found | {"went_on": code == 0 or went_on(cut, point)}
+    row = {
+        "code": code,
+        "error": [line for line in said.splitlines() if line.startswith("error: ")][:1],
+        "told": code == 0 or is_told(said),
+        "opens": opens,
+        "equal": code_after == 0 and weights_hash(cut) == weights_hash(whole),
+        # A training that ended well nevertheless has nothing to go on with.
+        "went_on": code == 0 or went_on(cut, point),
+        "all_files": complete and files_of(cut) == files_of(whole),
+    }
+    return judged(row, RIGHT)
 
 
 def _opens(cut: Path) -> bool:
@@ -97,7 +98,7 @@ def _opens(cut: Path) -> bool:
     return True
 
 
-def _in_small_place(data: Path, place: Path, size: int, expected: str) -> dict[str, Any]:
+def _in_small_place(data: Path, place: Path, size: int, whole: Path) -> Row:
     """Train into a file system of so many bytes; what is there is then copied out and resumed."""
     place.mkdir(exist_ok=True)
     subprocess.run(
@@ -111,7 +112,7 @@ def _in_small_place(data: Path, place: Path, size: int, expected: str) -> dict[s
             shutil.copytree(place / "run", cut)
     finally:
         subprocess.run(["umount", place], check=True)
-    return _judged(data, cut, result, expected)
+    return _judged(data, cut, whole, result)
 
 
 def _may_mount(place: Path) -> bool:

@@ -10,14 +10,16 @@ already is not done again.
 import os
 import resource
 import shutil
+import stat
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +30,6 @@ from delineate.modelfiles.hdf5 import plain_copy
 from delineate.models.opening import open_model
 from tests.campaigns.probes import archives, cards, engines, networks, weights
 from tests.campaigns.probes.making import (
-    BAIT,
     MODEL,
     Probe,
     bundle_from_elsewhere,
@@ -36,14 +37,19 @@ from tests.campaigns.probes.making import (
     rezip,
     seal,
 )
-from tests.campaigns.record import go_on
+from tests.campaigns.record import Row, conclude, go_on
+from tests.campaigns.refusals import is_expected, is_plain
+from tests.campaigns.witness import Witness
 
 NAME = "hostile-bundles"
 FLIPS = 100
 # How many times so many bytes are flipped in each kind of file.
 BATCHES = {"card": 40, "configuration": 20, "HDF5": 20, "archive": 10, "ONNX": 10}
 PROBES: dict[str, Probe] = cards.PROBES | networks.PROBES | weights.PROBES | engines.PROBES
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+GOOD_ONNX = engines.PROBES["an ONNX model that only computes"]
+SECONDS, MIB = 10.0, 2000
+# Where libraries and delineate itself may keep what they like.
+CACHE, STATE, TEMPORARY = "cache", "state", "tmp"
 Try = Callable[[Path], object]
 
 
@@ -51,88 +57,125 @@ def main() -> None:
     # Compiled modules would be written beside their sources.
     sys.dont_write_bytecode = True
     folder = Path(sys.argv[1]).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("CACHE", "STATE"):
-        os.environ[f"XDG_{name}_HOME"] = str(folder / name.lower())
-    witness = _Witness([folder, Path(tempfile.gettempdir()).resolve(), Path("/dev")])
-    sys.addaudithook(witness.heard)
-    good = folder / "good"
-    shutil.rmtree(good, ignore_errors=True)
-    bundle_from_elsewhere(good)
+    for name in (CACHE, STATE, TEMPORARY):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str(folder / CACHE)
+    os.environ["XDG_STATE_HOME"] = str(folder / STATE)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / TEMPORARY)
+    ground = _Ground(folder)
+    # Libraries are loaded before anything is listened to and timed.
+    open_and_predict(ground.fresh())
+    sys.addaudithook(ground.witness.heard)
 
-    def try_one(case: str) -> dict[str, Any]:
+    def try_one(case: str) -> Row:
         kind, _, number = case.rpartition(" ")
-        if kind in BATCHES:
-            return _flips(kind, int(number), good, folder)
-        return _probe(case, good, folder, witness)
+        missing = [module for module in _needed(case) if find_spec(module) is None]
+        if missing:
+            return {"outcome": f"needs {', '.join(missing)}", "right": None}
+        return _flips(kind, int(number), ground) if kind in BATCHES else _probe(case, ground)
 
     cases = [*PROBES, *archives.PROBES]
     cases += [f"{kind} {number}" for kind, count in BATCHES.items() for number in range(count)]
-    rows = go_on(NAME, cases, try_one)
-    bad = [row["case"] for row in rows if not row["right"]]
-    print(f"{len(rows)} rows, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+    conclude(go_on(NAME, cases, try_one), "rows")
 
 
-class _Witness:
-    """Hears which files this process writes, and which programs it starts."""
-
-    def __init__(self, allowed: list[Path]) -> None:
-        self.allowed = [str(path) for path in allowed]
-        self.seen: list[str] = []
-
-    def heard(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Keep what should not be."""
-        if event == "open" and isinstance(arguments[0], str | bytes):
-            path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100 - follows no links
-            writes = isinstance(arguments[2], int) and bool(arguments[2] & WRITING)
-            if writes and not path.startswith(tuple(self.allowed)):
-                self.seen.append(path)
-        elif event in ("os.system", "os.exec") or (
-            event == "subprocess.Popen" and str(arguments[0]) != sys.executable
-        ):
-            self.seen.append(f"{event} {arguments[0]}")
+def _needed(case: str) -> tuple[str, ...]:
+    """Return the modules without which a case cannot be tried."""
+    kind = case.rpartition(" ")[0]
+    probe = GOOD_ONNX if kind == "ONNX" else (PROBES | archives.PROBES).get(case)
+    return probe.needs if probe else ()
 
 
-def _probe(case: str, good: Path, folder: Path, witness: _Witness) -> dict[str, Any]:
-    probe, is_archive = PROBES.get(case) or archives.PROBES[case], case in archives.PROBES
-    missing = [module for module in probe.needs if find_spec(module) is None]
-    if missing:
-        return {"outcome": f"needs {', '.join(missing)}", "right": True}
-    place = folder / "probe"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(good, place / "bundle")
-    probe.make(place / "bundle")
-    before = _names(place)
-    witness.seen.clear()
-    with _measured() as spent, chdir(place / "bundle"):
-        outcome, told = _tried(_unpack if is_archive else open_and_predict, place / "bundle")
-    outside = [*witness.seen, *sorted(_names(place) ^ before)]
-    expected = "opened" if probe.told is None else "refused"
-    within = spent["seconds"] <= 10 and spent["mib"] <= 2000
-    right = outcome == expected and not outside and within and _is_plain(told)
-    return {"outcome": outcome, "told": told, **spent, "outside": outside, "right": right}
+@dataclass(frozen=True)
+class _Found:
+    """What came of one try.
+
+    Attributes:
+        outcome: "opened", "refused", or "error": of another kind than delineate's.
+        told: What the error says.
+        refusal: The error, where it is delineate's.
+        seconds: How long it took.
+        mib: How much memory there was at most.
+        outside: What was changed where nothing should be, and which programs were started.
+    """
+
+    outcome: str
+    told: str
+    refusal: DelineateError | None
+    seconds: float
+    mib: int
+    outside: tuple[str, ...]
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether nothing was done but to open or refuse it, within the limits."""
+        within = self.seconds <= SECONDS and self.mib <= MIB
+        return self.outcome != "error" and within and not self.outside
 
 
-def _unpack(folder: Path) -> None:
-    unpack(folder / archives.NAME, folder.parent / "unpacked")
+class _Ground:
+    """The folder in which everything is tried, and watched.
+
+    Attributes:
+        place: A folder that is made anew for each try; the bundle is in it.
+        witness: Hears what is changed elsewhere.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.place, self._good = folder, folder / "probe", folder / "good"
+        self._known = [folder / name for name in (CACHE, STATE, TEMPORARY)]
+        self.unpacked = self.place / "to" / "unpacked"
+        self.witness = Witness([*self._known, self.unpacked.parent, Path("/dev")])
+        shutil.rmtree(self._good, ignore_errors=True)
+        bundle_from_elsewhere(self._good)
+
+    def fresh(self) -> Path:
+        """Return the folder of a good bundle from elsewhere, to be changed."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.unpacked.parent.mkdir(parents=True)
+        return Path(shutil.copytree(self._good, self.place / "bundle"))
+
+    def tried(self, work: Try) -> _Found:
+        """Do something with the bundle, as who has downloaded it and has gone there."""
+        folder, before = self.place / "bundle", self._files()
+        with _measured() as spent, chdir(folder):
+            self.witness.seen.clear()
+            outcome, told, refusal = _outcome(work, folder)
+            seen = tuple(self.witness.seen)
+        changed = sorted({path for path, _ in self._files() ^ before})
+        return _Found(
+            outcome=outcome,
+            told=told[:300],
+            refusal=refusal,
+            seconds=spent["seconds"],
+            mib=int(spent["mib"]),
+            outside=(*seen, *changed),
+        )
+
+    def unpack(self, folder: Path) -> None:
+        """Unpack the archive in a folder."""
+        unpack(folder / archives.NAME, self.unpacked)
+
+    def _files(self) -> set[tuple[str, tuple[int, ...]]]:
+        """Return all that lies in the folder but what libraries keep; of files size and time."""
+        watched = (each for each in self.folder.iterdir() if each not in self._known)
+        return {(str(path), _stamp(path)) for each in watched for path in (each, *each.rglob("*"))}
 
 
-def _tried(work: Try, folder: Path) -> tuple[str, str]:
+def _stamp(path: Path) -> tuple[int, ...]:
+    said = path.lstat()
+    # The times of a folder change with what was in it for a moment.
+    return (said.st_size, said.st_mtime_ns) if stat.S_ISREG(said.st_mode) else ()
+
+
+def _outcome(work: Try, folder: Path) -> tuple[str, str, DelineateError | None]:
     try:
         work(folder)
     except DelineateError as error:
-        return "refused", error.message[:300]
+        return "refused", error.message, error
     except Exception as error:  # noqa: BLE001 - what else there is, is what is looked for
-        return "error", repr(error)[:300]
-    return "opened", ""
-
-
-def _is_plain(told: str) -> bool:
-    return "\n" not in told and "Traceback" not in told
-
-
-def _names(place: Path) -> set[str]:
-    return {str(path) for path in place.rglob("*")} | ({BAIT} if (place / BAIT).exists() else set())
+        return "error", repr(error), None
+    return "opened", "", None
 
 
 @contextmanager
@@ -150,19 +193,37 @@ def _measured() -> Iterator[dict[str, float]]:
     spent["mib"] = round(max(own, children) / 2**10)
 
 
-def _flips(kind: str, number: int, good: Path, folder: Path) -> dict[str, Any]:
+def _probe(case: str, ground: _Ground) -> Row:
+    probe = (PROBES | archives.PROBES)[case]
+    probe.make(ground.fresh())
+    found = ground.tried(open_and_predict if case in PROBES else ground.unpack)
+    return {
+        "outcome": found.outcome,
+        "told": found.told,
+        "seconds": found.seconds,
+        "mib": found.mib,
+        "outside": found.outside,
+        "right": found.is_harmless and is_expected(probe, found.refusal),
+    }
+
+
+def _flips(kind: str, number: int, ground: _Ground) -> Row:
     rng = np.random.default_rng([sorted(BATCHES).index(kind), number])
-    place = folder / "flipped"
-    counts = {"opened": 0, "refused": 0, "error": 0}
-    errors = []
-    with _measured() as spent:
-        for _ in range(FLIPS):
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(good, place)
-            outcome, told = _tried(_FLIPPED[kind](place, rng), place)
-            counts[outcome] += 1
-            errors += [told] if outcome == "error" else []
-    return {**counts, "errors": errors, **spent, "right": not errors and spent["mib"] <= 2000}
+    tries = [ground.tried(_FLIPPED[kind](ground.fresh(), rng)) for _ in range(FLIPS)]
+    counts = Counter(found.outcome for found in tries)
+    wrong = [found for found in tries if not _is_borne(found)]
+    return {
+        **{outcome: counts[outcome] for outcome in ("opened", "refused", "error")},
+        "wrong": [{"told": found.told, "seconds": found.seconds} for found in wrong],
+        "seconds": max(found.seconds for found in tries),
+        "mib": max(found.mib for found in tries),
+        "outside": [path for found in tries for path in found.outside],
+        "right": not wrong,
+    }
+
+
+def _is_borne(found: _Found) -> bool:
+    return found.is_harmless and (found.refusal is None or is_plain(found.refusal))
 
 
 def _flipped(content: bytes, rng: np.random.Generator) -> bytes:
@@ -197,7 +258,7 @@ def _archive(folder: Path, rng: np.random.Generator) -> Try:
 
 
 def _onnx(folder: Path, rng: np.random.Generator) -> Try:
-    engines.PROBES["an ONNX model that only computes"].make(folder)
+    GOOD_ONNX.make(folder)
     (folder / "model.onnx").write_bytes(_flipped((folder / "model.onnx").read_bytes(), rng))
     seal(folder)
     return open_and_predict

@@ -20,7 +20,9 @@ from delineate.bundle import Bundle
 from delineate.errors import BundleError
 from delineate.runs import Run
 from tests.campaigns.commands import QUICK, ended, make_data, start, start_until
-from tests.campaigns.record import go_on, point_of, weights_hash, went_on
+from tests.campaigns.record import Row, conclude, go_on, judged, point_of, weights_hash, went_on
+
+RIGHT = ("kept", "equal", "went_on", "killed", "all_files")
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     expected = weights_hash(whole), _best(whole)
     moments = np.random.default_rng(0).uniform(0, seconds, count)
 
-    def try_one(case: str) -> dict[str, Any]:
+    def try_one(case: str) -> Row:
         cut = folder / "cut"
         shutil.rmtree(cut, ignore_errors=True)
         kind, _, number = case.rpartition(" ")
@@ -46,14 +48,11 @@ def main() -> None:
         else:
             process = start_until("kill", int(number), cut, "train", data, "--to", cut, *QUICK)
         code, _ = ended(process)
-        return _resumed(data, cut, whole, expected) | {"killed": code < 0}
+        return judged(_resumed(data, cut, whole, expected) | {"killed": code < 0}, RIGHT)
 
     cases = [f"{backend}: moment {number}" for number in range(count)]
     cases += [f"{backend}: change {number}" for number in range(1, changes + 1)]
-    rows = go_on("kills", cases, try_one)
-    right = ("equal", "went_on", "killed", "all_files")
-    bad = [row["case"] for row in rows if row["lost"] or not all(row[key] for key in right)]
-    print(f"{len(rows)} killed, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+    conclude(go_on("kills", cases, try_one, part=backend), "trainings that were killed")
 
 
 def _killed_after(seconds: float, data: Path, cut: Path) -> subprocess.Popen[bytes]:
@@ -69,10 +68,10 @@ def _killed_after(seconds: float, data: Path, cut: Path) -> subprocess.Popen[byt
         seconds *= 0.9
 
 
-def _resumed(data: Path, cut: Path, whole: Path, expected: tuple[str, Any]) -> dict[str, Any]:
+def _resumed(data: Path, cut: Path, whole: Path, expected: tuple[str, Any]) -> Row:
     """Go on with a training that was killed, and return what became of it."""
     stood, point = _stands(cut), point_of(cut)
-    lost = stood == "an epoch" and _best(cut) is None
+    kept = stood != "an epoch" or _best(cut) is not None
     again = ("--resume",) if (cut / "recipe.toml").is_file() else QUICK
     code, said = ended(start("train", data, "--to", cut, *again))
     equal = code == 0 and (weights_hash(cut), _best(cut)) == expected
@@ -80,14 +79,14 @@ def _resumed(data: Path, cut: Path, whole: Path, expected: tuple[str, Any]) -> d
         "stood": stood,
         "code": code,
         "equal": equal,
-        "lost": lost,
+        "kept": kept,
         "went_on": code == 0 and went_on(cut, point),
-        "all_files": _files_of(cut) == _files_of(whole),
+        "all_files": files_of(cut) == files_of(whole),
     }
     return row if code == 0 else {**row, "said": said[-500:]}
 
 
-def _files_of(folder: Path) -> set[str]:
+def files_of(folder: Path) -> set[str]:
     """Return the names of a run's files, but those of its resume points and what is passing."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {str(name) for name in names if name.parts[0] != "last" and name.name[0] != "."}
@@ -121,6 +120,11 @@ def measured(data: Path, folder: Path) -> tuple[float, int]:
 
 
 def require(result: tuple[int, str]) -> str:
+    """Return what a command has said.
+
+    Raises:
+        SystemExit: It has failed.
+    """
     code, said = result
     if code:
         raise SystemExit(said)

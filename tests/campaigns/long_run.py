@@ -12,40 +12,44 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from delineate.data.dataset import Dataset
 from delineate.evaluation.evaluate import evaluate
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.training.train import train
-from tests.campaigns.record import write
+from tests.campaigns.growth import grown, sixths
+from tests.campaigns.record import Row, circumstances, write
 from tests.training.conftest import TINY, make_discs
 
-# Of the memory, at the most.
-GROWTH = 0.02
+NAME = "long-run"
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
     data, recipe = prepared()
+    commit = circumstances()["commit"]
     begun, rows = time.monotonic(), []
-    while (spent := time.monotonic() - begun) < 60 * minutes:
+    while time.monotonic() - begun < 60 * minutes:
         one_round(data, recipe, folder)
         # As between two trainings of one program: Keras keeps the names of all layers otherwise.
         keras.backend.clear_session()
         gc.collect()
-        rows.append({"case": f"round {len(rows) + 1}", "minutes": spent / 60, **state()})
+        named = {"case": f"round {len(rows) + 1}", "commit": commit}
+        rows.append({**named, "minutes": (time.monotonic() - begun) / 60, **state()})
         if len(rows) % 10 == 0:
-            write("long-run", rows)
+            _keep(rows)
             print(rows[-1], flush=True)
-    write("long-run", rows)
-    first, last = (_median(rows, part) for part in ("first", "last"))
-    print(f"{len(rows)} rounds: {first:.0f} MiB after a sixth, {last:.0f} MiB in the last sixth")
-    left = {key for key in ("handles", "children") if rows[-1][key] > rows[len(rows) // 6][key]}
-    if last > (1 + GROWTH) * first or left:
-        raise SystemExit(f"It has grown; left behind: {', '.join(sorted(left)) or 'nothing'}.")
+    _keep(rows)
+    second, last = (sixth["mib"] for sixth in sixths(rows))
+    print(f"{len(rows)} rounds: {second:.0f} MiB after a sixth, {last:.0f} MiB in the last sixth")
+    if found := grown(rows):
+        raise SystemExit(f"It has grown: {', '.join(found)}.")
+
+
+def _keep(rows: list[Row]) -> None:
+    write(NAME, rows, {"": [row["case"] for row in rows]})
 
 
 def prepared() -> tuple[Dataset, Recipe]:
@@ -77,12 +81,6 @@ def state() -> dict[str, Any]:
         "threads": len(list((own / "task").iterdir())),
         "children": len(children),
     }
-
-
-def _median(rows: list[dict[str, Any]], part: str) -> float:
-    sixth = max(1, len(rows) // 6)
-    chosen = rows[sixth : 2 * sixth] if part == "first" else rows[-sixth:]
-    return float(np.median([row["mib"] for row in chosen or rows]))
 
 
 if __name__ == "__main__":

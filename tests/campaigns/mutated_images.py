@@ -26,7 +26,7 @@ from delineate.errors import ImageError
 from delineate.imaging import read_float, read_image, read_labels, read_one_hot, read_size
 from delineate.prediction.rasters.raster import is_large, open_raster
 from tests.campaigns.mutations import KINDS, SUFFIXES, mutation
-from tests.campaigns.record import go_on
+from tests.campaigns.record import Row, conclude, go_on
 from tests.campaigns.worker import LostError, Worker, serve
 
 NAME = "mutated-images"
@@ -42,14 +42,18 @@ def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     count = int(sys.argv[2]) if len(sys.argv) > 2 else INPUTS
     folder.mkdir(parents=True, exist_ok=True)
-    cases = [f"{kind} {first}" for kind in KINDS for first in range(0, count, CHUNK)]
+    starts = range(0, count, CHUNK)
+    # With its end, since fewer inputs are another case.
+    cases = [f"{kind} {n} to {min(n + CHUNK, count)}" for kind in KINDS for n in starts]
 
-    def try_one(case: str) -> dict[str, Any]:
-        kind, _, first = case.partition(" ")
-        return _tried(folder, kind, int(first), min(CHUNK, count - int(first)))
+    def try_one(case: str) -> Row:
+        kind, first, _, end = case.split()
+        return _tried(folder, kind, int(first), int(end) - int(first))
 
-    for kind, row in sums(go_on(NAME, cases, try_one)).items():
+    rows = go_on(NAME, cases, try_one)
+    for kind, row in sums(rows).items():
         print(json.dumps({"reader": kind, **row}))
+    conclude(rows, "lots of inputs")
 
 
 def sums(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -95,7 +99,7 @@ def _read_in_parts(path: Path) -> np.ndarray:
         return raster.read(slice(0, height), slice(0, width))
 
 
-def _tried(folder: Path, kind: str, first: int, count: int) -> dict[str, Any]:
+def _tried(folder: Path, kind: str, first: int, count: int) -> Row:
     """Return what comes of some inputs, one after the other."""
     with tempfile.TemporaryDirectory() as place, _State(Path(place) / "state") as state:
         total: Counter[str] = Counter()
@@ -120,7 +124,8 @@ def _tried(folder: Path, kind: str, first: int, count: int) -> dict[str, Any]:
         name = f"{kind}-{other['number']}{SUFFIXES.get(kind, f'.{kind}')}"
         (folder / name).write_bytes(mutation(kind, other["number"]))
     counts = {key: total[key] for key in ("refused", "read")}
-    return {"inputs": count, **counts, "others": others, "slowest": round(slowest, 3)}
+    found = {"inputs": count, **counts, "others": others, "slowest": round(slowest, 3)}
+    return {**found, "right": not others}
 
 
 class _State:

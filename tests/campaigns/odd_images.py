@@ -25,7 +25,7 @@ import numpy as np
 from delineate.data.layouts.files import is_image
 from delineate.errors import ImageError
 from delineate.imaging import read_size, write_png
-from tests.campaigns.record import go_on
+from tests.campaigns.record import Row, conclude, go_on
 from tests.campaigns.worker import LostError, Worker, serve
 
 NAME = "odd-images"
@@ -54,19 +54,25 @@ def main() -> None:
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     names = sorted(p.relative_to(odd).as_posix() for p in odd.glob("*/*") if p.is_file())
     runner = Runner(folder)
+
+    def try_one(case: str) -> Row:
+        row = runner.tried(odd, case)
+        return {**row, "right": sound(row)}
+
     try:
         cases = [f"{name} as {role}" for name in names for role in ("image", "mask")]
-        rows = go_on(NAME, cases, lambda case: runner.tried(odd, case))
+        rows = go_on(NAME, cases, try_one)
     finally:
         runner.close()
     found = {row["case"]: said(row) for row in rows}
     if "freeze" in sys.argv[3:]:
         TABLE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     known = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.is_file() else {}
-    changed = [case for case, what in found.items() if known.get(case) != what]
-    bad = [row["case"] for row in rows if not sound(row)]
-    print(f"{len(rows)} cases; {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+    changed = [case for case in known | found if known.get(case) != found.get(case)]
     print(f"{len(changed)} other than in the table: {', '.join(changed) or 'none'}")
+    conclude(rows, "odd files in data sets")
+    if changed:
+        raise SystemExit(1)
 
 
 def said(row: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +152,7 @@ class Runner:
         self._count = 0
         self._cost: dict[str, dict[str, float]] = {}
 
-    def tried(self, odd: Path, case: str) -> dict[str, Any]:
+    def tried(self, odd: Path, case: str) -> Row:
         """Return what each command makes of a file, and what it costs beyond a sound one."""
         name, _, role = case.rpartition(" as ")
         row: dict[str, Any] = {}

@@ -1,17 +1,20 @@
 """Write docs/reliability.md from what the campaigns have found.
 
-Usage: python -m tests.campaigns.page
+Usage: python -m tests.campaigns.page [--so-far]
+Where a figure is not reached, it says so and writes nothing; with ``--so-far`` it writes what there
+is, and what is missing yet.
 """
 
-import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from tests.campaigns.record import ROWS, read
+from tests.campaigns import figures, tables
+from tests.campaigns.accidents import MISHAPS
+from tests.campaigns.figures import Figure
+from tests.campaigns.mutations import KINDS
+from tests.campaigns.record import Row, cases_of, circumstances_of, read
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 HEAD = """# What delineate withstands
@@ -19,270 +22,171 @@ HEAD = """# What delineate withstands
 Long campaigns, run by hand; each has a short form in the ordinary tests. Every table is written by
 `python -m tests.campaigns.page` from the rows in `tests/campaigns/rows`, of the commit that stands below it.
 """
-Row = dict[str, Any]
+SO_FAR = "--so-far"
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A section of the page.
+
+    Attributes:
+        title: Its heading.
+        command: What makes the rows.
+        text: What is done, and what has to come of it.
+        table: Makes its table.
+        figures: What the rows have to reach.
+    """
+
+    title: str
+    command: str
+    text: str
+    table: Callable[[list[Row]], str]
+    figures: tuple[Figure, ...]
 
 
 def main() -> None:
-    parts = [HEAD]
-    for name, (title, command, text, table) in CAMPAIGNS.items():
-        rows = read(name)
-        if rows:
-            told = f"`python -m tests.campaigns.{command}`, at commit {_commit(name)}."
-            parts.append(f"## {title}\n\n{text}\n\n{table(rows)}\n\n{told}\n")
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    missing = {name: list(missing_of(name, campaign)) for name, campaign in CAMPAIGNS.items()}
+    told = [f"{CAMPAIGNS[name].title}: {each}." for name in missing for each in missing[name]]
+    if told and SO_FAR not in sys.argv[1:]:
+        raise SystemExit("\n".join([*told, f"Nothing is written; {SO_FAR} writes what there is."]))
+    parts = [_section(name, campaign, missing[name]) for name, campaign in CAMPAIGNS.items()]
+    PAGE.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
 
 
-def _commit(name: str) -> str:
-    kept = json.loads((ROWS / f"{name}.json").read_text())
-    said = kept["circumstances"]
-    commits = dict.fromkeys(row.get("commit", said["commit"]) for row in kept["rows"])
+def missing_of(name: str, campaign: Campaign) -> Iterator[str]:
+    """Yield what keeps a campaign from being whole: nothing, where it is."""
+    rows = read(name)
+    if not rows:
+        yield "nothing is there yet"
+        return
+    left = set(cases_of(name)) - {row["case"] for row in rows}
+    if left:
+        yield f"{len(left)} still to be tried, such as {min(left)}"
+    bad = [row["case"] for row in rows if row.get("right") is False]
+    if bad:
+        yield f"{len(bad)} not as they should be, such as {bad[0]}"
+    for figure in campaign.figures:
+        yield from figure(rows)
+
+
+def _section(name: str, campaign: Campaign, missing: list[str]) -> str:
+    rows = read(name)
+    parts = [f"## {campaign.title}", campaign.text]
+    if rows:
+        command = f"python -m tests.campaigns.{campaign.command}"
+        parts += [campaign.table(rows), f"`{command}`, at commit {_commit(name, rows)}."]
+    if missing:
+        parts.append(f"Missing yet: {'; '.join(missing)}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _commit(name: str, rows: list[Row]) -> str:
+    said = circumstances_of(name)
+    commits = dict.fromkeys(row.get("commit", said["commit"]) for row in rows)
     return f"{' and '.join(commits)}, Python {said['python']}, {said['cores']} cores"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
-def _kills(rows: list[Row]) -> str:
-    by: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        backend, _, case = row["case"].partition(": ")
-        kind = "a random moment" if case.startswith("moment") else "a change of a file"
-        by.setdefault((backend, kind), []).append(row)
-    head = (
-        *("backend", "killed at", "times", "where it stood", "went on from there"),
-        *("same weights and best", "same files", "best lost"),
-    )
-    return _table(
-        head,
-        [
-            (
-                *key,
-                len(found),
-                ", ".join(f"{name}: {n}" for name, n in Counter(r["stood"] for r in found).items()),
-                *_sums(found, "went_on", "equal", "all_files", "lost"),
-            )
-            for key, found in by.items()
-        ],
-    )
-
-
-def _matrix(rows: list[Row]) -> str:
-    backends = list(dict.fromkeys(row["case"].split(": ")[0] for row in rows))
-    modes = list(dict.fromkeys(row["case"].split(": ")[1] for row in rows))
-    lines = []
-    for mode in modes:
-        cells = []
-        for backend in backends:
-            found = [row for row in rows if row["case"].startswith(f"{backend}: {mode}: ")]
-            right = sum(r["equal"] and r["stopped"] and r["went_on"] for r in found)
-            cells.append(f"{right} of {len(found)}")
-        lines.append([mode, *cells])
-    return _table(["training", *backends], lines)
-
-
-def _disks(rows: list[Row]) -> str:
-    by: dict[str, list[Row]] = {}
-    for row in rows:
-        by.setdefault(_FULL[row["case"].partition(" ")[0]], []).append(row)
-    head = (
-        *("full", "times", "one error, one hint", "what was saved opens", "went on from there"),
-        "same weights",
-    )
-    keys = ("told", "opens", "went_on", "equal")
-    return _table(head, [(kind, len(found), *_sums(found, *keys)) for kind, found in by.items()])
-
-
-_FULL = {
-    "change": "from a change of a file on",
-    "file": "within each file that grows",
-    "small": "a small disk",
-}
-
-
-def _mishaps(rows: list[Row]) -> str:
-    by: dict[str, list[Row]] = {}
-    for row in rows:
-        by.setdefault(row["case"].rpartition(" ")[0], []).append(row)
-    head = ("mishap", "times", "told, or borne", "went on from there", "same weights")
-    keys = ("told", "went_on", "equal")
-    return _table(head, [(kind, len(found), *_sums(found, *keys)) for kind, found in by.items()])
-
-
-def _long(rows: list[Row]) -> str:
-    sixth = max(1, len(rows) // 6)
-    parts = {"in the second sixth": rows[sixth : 2 * sixth], "in the last sixth": rows[-sixth:]}
-    head = ("rounds", "memory, MiB", "open files", "threads", "children")
-    lines = [
-        (name, *(f"{np.median([row[key] for row in part]):.0f}" for key in _STATE))
-        for name, part in parts.items()
-    ]
-    return _table(head, lines)
-
-
-_STATE = ("mib", "handles", "threads", "children")
-
-
-def _connections(rows: list[Row]) -> str:
-    lines = [
-        (row["case"], len(row["tried"]), "the system" if row["strace"] else "Python alone")
-        for row in rows
-    ]
-    return _table(("command", "attempts", "heard by"), lines)
-
-
-def _odd(rows: list[Row]) -> str:
-    head = ("command", "as", "files", "said", "done", "lost", "most seconds", "most MiB")
-    lines = []
-    for command in ("check", "train", "evaluate", "predict"):
-        for role in ("image", "mask"):
-            own = [row for row in rows if row["case"].endswith(f" as {role}")]
-            found = [row[command] for row in own if command in row]
-            kept = [each for each in found if "lost" not in each and not each["fault"]]
-            if kept:
-                done = sum(each["code"] == 0 for each in kept)
-                most = [max(each[key] for each in kept) for key in ("seconds", "mib")]
-                counts = (len(found), len(kept) - done, done, len(found) - len(kept))
-                lines.append((command, role, *counts, *most))
-    return _table(head, lines)
-
-
-def _mutated(rows: list[Row]) -> str:
-    by: dict[str, list[Row]] = {}
-    for row in rows:
-        by.setdefault(row["case"].partition(" ")[0], []).append(row)
-    head = ("files", "inputs", "refused", "read", "other errors", "slowest, s")
-    return _table(
-        head,
-        [
-            (
-                kind,
-                *_sums_of(found, "inputs", "refused", "read"),
-                sum(len(row["others"]) for row in found),
-                max(row["slowest"] for row in found),
-            )
-            for kind, found in by.items()
-        ],
-    )
-
-
-def _sums_of(rows: list[Row], *keys: str) -> list[int]:
-    return [sum(row[key] for row in rows) for key in keys]
-
-
-def _sums(rows: list[Row], *keys: str) -> list[int]:
-    return [sum(bool(row[key]) for row in rows) for key in keys]
-
-
-def _properties(rows: list[Row]) -> str:
-    by: dict[str, list[Row]] = {}
-    for row in rows:
-        by.setdefault(row["case"].partition(": ")[0].replace("_", " "), []).append(row)
-    head = ("subject", "properties", "examples of each, at the least", "that do not hold")
-    lines = [
-        (kind, len(found), min(row["examples"] for row in found), *_sums_of(found, "failures"))
-        for kind, found in by.items()
-    ]
-    return _table(head, lines)
-
-
-def _hostile(rows: list[Row]) -> str:
-    probes = [row for row in rows if "opened" not in row]
-    flips = [row for row in rows if "opened" in row]
-    parts = {"probes": probes, "flipped bytes": flips}
-    head = ("what", "number", "as it should be", "written outside", "most seconds", "most MiB")
-    lines = []
-    for name, found in parts.items():
-        if found:
-            number = len(found) if name == "probes" else sum(_sums_of(found, "opened", "refused"))
-            right = f"{sum(bool(row['right']) for row in found)} of {len(found)} rows"
-            outside = sum(len(row.get("outside", ())) for row in found)
-            most = (max(row[key] for row in found) for key in ("seconds", "mib"))
-            lines.append((name, number, right, outside, *most))
-    return _table(head, lines)
-
-
-def _dependencies(rows: list[Row]) -> str:
-    lines = [(row["case"], row["passed"], " ".join(map(str, row["said"]))[:80]) for row in rows]
-    return _table(("versions", "passed", "said"), lines)
-
-
-CAMPAIGNS: dict[str, tuple[str, str, str, Callable[[list[Row]], str]]] = {
-    "kills": (
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+KILLED = {"tensorflow": 100, "jax": 30, "torch": 30}
+CAMPAIGNS = {
+    "kills": Campaign(
         "Killed",
         "kills FOLDER",
         "`delineate train` is ended with `kill -9`, and resumed to its end. Its weights have to be "
         "those of the uninterrupted training by their SHA-256, its best bundle to have the same "
         "score, and a best bundle that there was to open at any time.",
-        _kills,
+        tables.kills,
+        tuple(
+            figures.right(count, f"random moments on {BACKENDS[backend]}", of=f"{backend}: moment ")
+            for backend, count in KILLED.items()
+        ),
     ),
-    "resume-matrix": (
+    "resume-matrix": Campaign(
         "Every way to train",
         "resume_matrix FOLDER",
         "Cut short in the middle of an epoch and at its end (before the validation), then resumed: "
         "weights, scores and decisions equal to those of the uninterrupted training.",
-        _matrix,
+        tables.matrix,
+        tuple(
+            figures.right(20, f"resumptions on {name}", of=f"{backend}: ")
+            for backend, name in BACKENDS.items()
+        ),
     ),
-    "full-disk": (
+    "full-disk": Campaign(
         "Full disks",
         "full_disk FOLDER",
         "Every second change of a file, and all that come after it, is refused as by a full disk; "
         "no file may grow beyond some size; and trainings go into small file systems. Then there is room again, and they are resumed.",
-        _disks,
+        tables.disks,
+        (figures.right(50, "full disks"),),
     ),
-    "mishaps": (
+    "mishaps": Campaign(
         "Mishaps",
         "mishaps FOLDER",
-        "At random moments of a training, which is then resumed.",
-        _mishaps,
+        "At random moments of a training, which is then resumed. What befalls it has to be told with "
+        "what people need: the batch, the image, the size to try, the other process. Where a recipe "
+        "lets it go on by itself, that is told, too.",
+        tables.mishaps,
+        tuple(figures.right(20, f"times '{name}'", of=f"{name} ") for name in MISHAPS),
     ),
-    "long-run": (
+    "long-run": Campaign(
         "A long run",
         "long_run FOLDER",
         "An hour of training, scoring and predicting in one process, round after round.",
-        _long,
+        tables.long_run,
+        (figures.minutes(60),),
     ),
-    "connections": (
+    "connections": Campaign(
         "Connections",
         "connections FOLDER",
         "What each command tries to reach, heard by Python's audit events, and by strace where it "
         "is installed, which hears native libraries, too.",
-        _connections,
+        tables.connections,
+        (figures.right(10, "commands"),),
     ),
-    "odd-images": (
+    "odd-images": Campaign(
         "Odd files",
         "odd_images FOLDER ODD",
         "Each of 164 odd and broken files as an image and as a mask of a small data set: what each "
         "command says of it, and what it costs beyond what sound files do.",
-        _odd,
+        tables.odd_images,
+        (figures.right(2 * 164, "odd files in data sets"),),
     ),
-    "mutated-images": (
+    "mutated-images": Campaign(
         "Damaged pictures",
         "mutated_images FOLDER",
         "Sound files of every make in which bits are turned, parts cut out, put in and exchanged, "
         "and numbers set to extremes; read as image, as mask, in parts and by their headers.",
-        _mutated,
+        tables.mutated_images,
+        (figures.inputs(100_000, KINDS),),
     ),
-    "properties": (
+    "properties": Campaign(
         "Properties",
         "properties",
         "What has to hold for any input, tried on inputs that hypothesis makes.",
-        _properties,
+        tables.properties,
+        (figures.examples(1000, properties=40),),
     ),
-    "hostile-bundles": (
+    "hostile-bundles": Campaign(
         "Models from strangers",
         "hostile_bundles FOLDER",
         "Bundles and archives that want to run code, write elsewhere, fill the memory or never end; "
-        "and good bundles of which a byte is another.",
-        _hostile,
+        "and good bundles of which a byte is another. Each has to be refused for its reason in at "
+        "most 10 s and 2 GB, or to do nothing but predict.",
+        tables.hostile_bundles,
+        (figures.probes(40), figures.flips(10_000)),
     ),
-    "dependencies": (
+    "dependencies": Campaign(
         "Dependencies",
         "dependencies FOLDER",
-        "The whole suite with the lowest allowed and with the newest versions, and what is publicly "
-        "known of their faults.",
-        _dependencies,
+        "The tests with the lowest allowed and with the newest versions, on each backend, and what "
+        "is publicly known of their faults.",
+        tables.dependencies,
+        tuple(
+            figures.right(1, f"suites, {which} on {name}", of=f"{which}, {backend}: suite")
+            for which in ("lowest", "newest")
+            for backend, name in BACKENDS.items()
+        ),
     ),
 }
 

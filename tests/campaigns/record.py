@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,43 +23,102 @@ from delineate.training import checkpoint
 
 ROWS = Path(__file__).parent / "rows"
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "h5py", "onnxruntime", "openvino")
+# Behind a commit whose package or tests were changed since.
+CHANGED = "*"
+Row = dict[str, Any]
 
 
-def go_on(name: str, cases: Iterable[str], try_one: Callable[[str], dict[str, Any]]) -> list[Any]:
+def go_on(
+    name: str, cases: Iterable[str], try_one: Callable[[str], Row], *, part: str = ""
+) -> list[Row]:
     """Try what has no row of this commit yet, and keep each row at once.
 
     Args:
         name: Of the campaign.
         cases: What each row is called.
-        try_one: Returns the rest of a case's row.
+        try_one: Returns the rest of a case's row. Its ``right`` says whether all is as it should
+            be; None: it could not be tried here, and will be the next time.
+        part: What these are all cases of, such as a backend; unset: of the whole campaign.
 
     Returns:
         The rows of these cases.
     """
     commit, wanted = circumstances()["commit"], list(cases)
+    write(name, _stored(name)["rows"], {part: wanted})
     for case in wanted:
-        if any(row["case"] == case and row.get("commit") == commit for row in read(name)):
+        if any(row["case"] == case and _stands(row, commit) for row in _stored(name)["rows"]):
             continue
         fresh = {"case": case, "commit": commit, **try_one(case)}
         print(json.dumps(fresh), flush=True)
         # Read once more: another backend's campaign may write beside this one.
-        write(name, [*(row for row in read(name) if row["case"] != case), fresh])
-    return [row for row in read(name) if row["case"] in set(wanted)]
+        others = [row for row in _stored(name)["rows"] if row["case"] != case]
+        write(name, [*others, fresh])
+    return [row for row in _stored(name)["rows"] if row["case"] in set(wanted)]
 
 
-def read(name: str) -> list[dict[str, Any]]:
-    """Return the rows that a campaign has so far."""
-    path = ROWS / f"{name}.json"
-    if not path.is_file():
-        return []
-    found: list[dict[str, Any]] = json.loads(path.read_text())["rows"]
+def conclude(rows: Sequence[Row], what: str) -> None:
+    """Say which rows are not as they should be.
+
+    Args:
+        rows: All of them.
+        what: What they are of, in the plural.
+
+    Raises:
+        SystemExit: Some are not.
+    """
+    bad, untried = ([row["case"] for row in rows if row["right"] is said] for said in (False, None))
+    print(f"{len(rows)} {what}, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+    if untried:
+        print(f"{len(untried)} could not be tried here: {', '.join(untried)}")
+    if bad:
+        raise SystemExit(1)
+
+
+def judged(row: Row, keys: Iterable[str]) -> Row:
+    """Return a row that is right if all of these are true in it."""
+    return {**row, "right": all(row[key] for key in keys)}
+
+
+def read(name: str) -> list[Row]:
+    """Return the rows that a campaign has so far, but those of cases that it has no longer."""
+    known = set(cases_of(name))
+    return [row for row in _stored(name)["rows"] if row["case"] in known]
+
+
+def cases_of(name: str) -> list[str]:
+    """Return all cases of a campaign, those without a row among them."""
+    return [case for cases in _stored(name)["cases"].values() for case in cases]
+
+
+def circumstances_of(name: str) -> dict[str, Any]:
+    """Return where a campaign's rows come from; empty: there are none."""
+    found: dict[str, Any] = _stored(name)["circumstances"]
     return found
 
 
-def write(name: str, rows: list[dict[str, Any]]) -> None:
-    """Keep a campaign's rows, and where they come from."""
-    values = {"circumstances": circumstances(), "rows": rows}
+def write(name: str, rows: Sequence[Row], cases: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Keep a campaign's rows, and where they come from.
+
+    Args:
+        name: Of the campaign.
+        rows: All of them.
+        cases: What the rows of its parts are called now, by part; those of other parts stay.
+    """
+    known = _stored(name)["cases"] | dict(cases or {})
+    values = {"circumstances": circumstances(), "cases": known, "rows": list(rows)}
     write_whole(ROWS / f"{name}.json", json.dumps(values, indent=1) + "\n")
+
+
+def _stored(name: str) -> dict[str, Any]:
+    """Return all that is kept of a campaign."""
+    path = ROWS / f"{name}.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {"circumstances": {}, "cases": {}, "rows": [], **found}
+
+
+def _stands(row: Row, commit: str) -> bool:
+    """Return whether a row need not be tried again; two changed trees are not the same."""
+    return row.get("commit") == commit and CHANGED not in commit and row["right"] is not None
 
 
 def circumstances() -> dict[str, Any]:
@@ -77,7 +136,7 @@ def circumstances() -> dict[str, Any]:
         for said in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "src", "tests"])
     )
     changed = [line for line in changes.splitlines() if "tests/campaigns/rows" not in line]
-    commit += "*" if changed else ""
+    commit += CHANGED if changed else ""
     return {
         "commit": commit,
         "cores": os.cpu_count(),

@@ -19,7 +19,7 @@ from delineate.recipe import Recipe
 from delineate.runs import Run
 from delineate.training.adversarial import AdversarialStepper
 from delineate.training.train import train
-from tests.campaigns.record import go_on, point_of, weights_hash, went_on
+from tests.campaigns.record import Row, conclude, go_on, judged, point_of, weights_hash, went_on
 from tests.training.conftest import TINY, make_discs
 
 ADVERSARIAL = {
@@ -82,7 +82,7 @@ def main() -> None:
     data = Dataset.from_arrays(images, masks, instances=instances, splits=splits, name="discs")
     terms = {"loss.terms": {"binary_crossentropy": 1.0}}
 
-    def try_one(case: str) -> dict[str, Any]:
+    def try_one(case: str) -> Row:
         _, mode, moment = case.split(": ")
         said = {**TINY, **terms, **MODES[mode]}
         if mode == "objects":
@@ -98,12 +98,11 @@ def main() -> None:
         train(data, to=runs[1], resume=True)
         ended = [went_on(place, point) for place, point in points.items() if point is not None]
         equal = _outcome(runs[0]) == _outcome(runs[1])
-        return {"stopped": stopped, "went_on": bool(ended) and all(ended), "equal": equal}
+        row = {"stopped": stopped, "went_on": bool(ended) and all(ended), "equal": equal}
+        return judged(row, RIGHT)
 
     cases = [f"{backend}: {mode}: {moment}" for mode in MODES for moment in MOMENTS]
-    rows = go_on("resume-matrix", cases, try_one)
-    bad = [row["case"] for row in rows if not all(row[key] for key in RIGHT)]
-    print(f"{len(rows)} resumed, {len(bad)} not as they should be: {', '.join(bad) or 'none'}")
+    conclude(go_on("resume-matrix", cases, try_one, part=backend), "trainings that were resumed")
 
 
 def _cut(data: Dataset, recipe: Recipe, folder: Path, moment: tuple[int, int]) -> bool:

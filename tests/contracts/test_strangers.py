@@ -7,13 +7,19 @@ import pytest
 from delineate.catalog import DECODERS, ENCODERS
 from delineate.modelfiles import keras_config
 from delineate.modelfiles.keras_config import inspected
+from delineate.models import opening
 from delineate.models.build import build_model
+from delineate.models.costs import demand_of
 from delineate.models.refiner import build_refiner, join
+from delineate.models.summary import trace
+from delineate.prediction import strangers
 from delineate.recipe import Refiner
 from tests.conftest import ALL_FAMILIES
 from tests.contracts.test_encoders import ALL, WIDTHS
 
 SIZE = (64, 64)
+# The usual tile.
+TILE = 1024
 # Of each family the smallest; the deepest of all, since layers are counted; with --all-families all.
 DEEPEST = ("densenet201", "mitb5")
 CHOSEN = tuple(ENCODERS) if ALL_FAMILIES in os.environ else ("plain", *ALL, *DEEPEST)
@@ -21,6 +27,20 @@ CHOSEN = tuple(ENCODERS) if ALL_FAMILIES in os.environ else ("plain", *ALL, *DEE
 
 def layers_in(config):
     return len(config["config"]["layers"])
+
+
+def connections_in(config):
+    nodes = [str(layer["inbound_nodes"]) for layer in config["config"]["layers"]]
+    return sum(max(1, each.count("keras_history")) for each in nodes)
+
+
+def within_bounds(model, room):
+    """Return whether a network takes so many times less than one from elsewhere may."""
+    demand = demand_of(trace(model, TILE))
+    bounds = (strangers.LARGEST, strangers.TOGETHER, strangers.STEPS)
+    asked = (demand.largest, demand.values, demand.steps)
+    most = [bound.of(TILE**2) for bound in bounds]
+    return all(room * each <= bound for each, bound in zip(asked, most, strict=True))
 
 
 def looked_at(model):
@@ -44,7 +64,22 @@ def test_every_encoder_is_made_of_classes_of_the_table(name):
     )
     found = looked_at(model)
     assert layers_in(found) == len(model.operations)
-    assert layers_in(found) < keras_config.MOST_LAYERS / 1.5
+    assert connections_in(found) < keras_config.MOST_CONNECTIONS / 1.5
+    assert within_bounds(model, room=1.5)
+
+
+def test_wide_networks_are_within_the_bounds():
+    """They are built without values, which would take gigabytes."""
+    with opening._without_values():
+        model = build_model(
+            classes=255,
+            decoder="unetplusplus",
+            filters=64,
+            upsampling="bilinear",
+            initialiser="zeros",
+            depth=5,
+        )
+    assert within_bounds(model, room=1)
 
 
 @pytest.mark.parametrize("name", DECODERS)

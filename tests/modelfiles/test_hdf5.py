@@ -1,5 +1,6 @@
 """HDF5 files from elsewhere: their numbers and texts, written anew; the probes have the rest."""
 
+import errno
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,9 @@ import pytest
 from delineate.errors import BundleError, WeightsError
 from delineate.modelfiles import hdf5
 from delineate.modelfiles.hdf5 import plain_copy, shapes_in
+from delineate.modelfiles.hdf5_reading import read
 
+FULL = Path("/dev/full")
 KINDS = ["f2", "f4", "f8", ">f4", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", "?"]
 
 
@@ -135,3 +138,32 @@ def test_limits_that_are_passed_name_the_file(path, monkeypatch):
         plain_copy(path),
     ):
         pass
+
+
+@pytest.mark.parametrize("where", ["TemporaryDirectory", "run_child", "_write"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("Can't decrement id ref count (file write failed: errno = 28, ...)"),
+    ],
+    ids=["system", "HDF5"],
+)
+def test_a_full_temporary_folder_is_no_fault_of_the_file(path, monkeypatch, where, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(hdf5, where, fail)
+    with (
+        pytest.raises(BundleError, match=r"temporary folder .* has no room .*own\.h5") as told,
+        plain_copy(path),
+    ):
+        pass
+    assert "TMPDIR" in told.value.hint
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
+def test_a_child_tells_of_a_full_temporary_folder(path):
+    said = {"file": str(path), "to": str(FULL), "most": 10**6, "name": "own.h5"}
+    with pytest.raises(BundleError, match=r"has no room for what is in own\.h5"):
+        read(said, {})

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,9 @@ from delineate.errors import BundleError
 from delineate.modelfiles import keras_archive
 from delineate.modelfiles.keras_archive import config_of, extract_weights
 from tests.bundles import pointwise_model
+
+
+FULL = Path("/dev/full")
 
 
 @pytest.fixture
@@ -89,6 +93,13 @@ def test_an_archive_of_64_bits_is_refused(path):
     path.write_bytes(content[:-22] + record + content[-22:])
     with pytest.raises(BundleError, match="an archive of 64 bits"):
         config_of(path)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
+def test_a_full_temporary_folder_is_no_fault_of_the_model(path):
+    with pytest.raises(BundleError, match=r"temporary folder .* no room .*model\.keras") as error:
+        extract_weights(path, FULL)
+    assert "TMPDIR" in error.value.hint
 
 
 def test_the_configuration_is_looked_at(path, tmp_path):

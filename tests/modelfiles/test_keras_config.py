@@ -34,6 +34,14 @@ def config():
     return config_of(pointwise_model([0.5]))
 
 
+def taken_by(config, name):
+    return layer_of(config, name)["inbound_nodes"][0]["args"][0]
+
+
+def array(kind="__tensor__"):
+    return {"class_name": kind, "config": {"value": [[[[0.0]]]], "dtype": "float32"}}
+
+
 def test_what_is_read_makes_the_same_model(config):
     model = rebuilt(config)
     assert [layer.name for layer in model.layers] == [
@@ -76,6 +84,39 @@ def test_a_layer_that_is_used_twice_is_read():
     convolution, pool = layers.Conv2D(3, 1), layers.AveragePooling2D(1)
     model = keras.Model(image, convolution(pool(convolution(image))))
     assert len(rebuilt(config_of(model)).weights) == 2
+
+
+def test_what_is_said_of_training_and_of_masks_that_are_none_is_read():
+    image = keras.Input((8, 8, 3))
+    config = config_of(keras.Model(image, layers.BatchNormalization(name="normalise")(image)))
+    node = layer_of(config, "normalise")["inbound_nodes"][0]
+    node["kwargs"] = {"training": False, "mask": None}
+    assert rebuilt(config).output.shape == (None, 8, 8, 3)
+    node["args"], node["kwargs"] = [], {"inputs": node["args"][0]}
+    assert rebuilt(config).output.shape == (None, 8, 8, 3)
+
+
+def test_a_model_that_takes_several_images_is_read():
+    images = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
+    inside = keras.Model(images, layers.Add()(images))
+    taken = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
+    config = config_of(keras.Model(taken, inside(taken)))
+    # Of each image Keras says that it has no mask.
+    node = config["config"]["layers"][-1]["inbound_nodes"][0]
+    node["kwargs"] = {"mask": [None, None]}
+    assert rebuilt(config).output.shape == (None, 8, 8, 3)
+
+
+def test_attention_is_read():
+    image = keras.Input((8, 8, 3))
+    attend = layers.MultiHeadAttention(1, 3, attention_axes=(1, 2))
+    model = keras.Model(image, attend(image, image) + attend(query=image, value=image))
+    assert rebuilt(config_of(model)).output.shape == (None, 8, 8, 3)
+
+
+def test_shapes_that_layers_were_built_for_are_left_out(config):
+    assert layer_of(config, "logits")["build_config"]
+    assert "build_config" not in layer_of(read(config), "logits")
 
 
 def test_mixed_precision_is_read():
@@ -148,6 +189,104 @@ def test_a_connection_that_cannot_be_read_is_refused(config, key, value):
 
 
 @pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        (lambda taken: [], {}),
+        (lambda taken: [[]], {}),
+        (lambda taken: {"0": taken}, {}),
+        (lambda taken: [array()], {}),
+        (lambda taken: [array("__numpy__")], {}),
+        (lambda taken: [[taken, array()]], {}),
+        (lambda taken: [{"image": taken, "other": 1.0}], {}),
+        (lambda taken: [3.0], {}),
+        (lambda taken: [[taken, 3.0]], {}),
+        # By its place a mask.
+        (lambda taken: [taken, taken], {}),
+        (lambda taken: [taken], {"mask": True}),
+        (lambda taken: [taken], {"mask": array()}),
+        (lambda taken: [taken], {"training": array()}),
+        (lambda taken: [taken], {"inputs": 1.0}),
+        (lambda taken: [taken], []),
+    ],
+)
+def test_a_layer_that_takes_something_else_than_connections_is_refused(config, args, kwargs):
+    """Keras would compute it at once, or not see how large what it gives is."""
+    node = layer_of(config, "logits")["inbound_nodes"][0]
+    node["args"], node["kwargs"] = args(taken_by(config, "logits")), kwargs
+    with pytest.raises(ValueError, match="something else than connections"):
+        read(config)
+
+
+@pytest.mark.parametrize("name", ["mask", "attention_mask"])
+def test_a_mask_is_refused(config, name):
+    node = layer_of(config, "probabilities")["inbound_nodes"][0]
+    node["kwargs"] = {name: taken_by(config, "probabilities")}
+    with pytest.raises(ValueError, match="something else than connections"):
+        read(config)
+
+
+def test_arithmetic_with_arrays_is_refused():
+    """Keras takes an array of a graph for a single number."""
+    image = keras.Input((8, 8, 3))
+    config = config_of(keras.Model(image, image + 3.0))
+    read(config)
+    arguments = config["config"]["layers"][1]["inbound_nodes"][0]["args"]
+    arguments[1] = [1.0] * 1000
+    with pytest.raises(ValueError, match="something else than connections"):
+        read(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "reason"),
+    [
+        ({"axis": [1, 2]}, [None, 65_536, 65_536, 1], "other axes"),
+        ({"axis": [1]}, [None, 65_536, 65_536, 1], "other axes"),
+        ({"axis": None}, [None, 8, 8, 3], "other axes"),
+        ({"axis": -1}, None, "of no shape"),
+        ({"axis": -1}, [], "more than 1024 channels, or none"),
+        ({"axis": -1}, [None, None], "more than 1024 channels, or none"),
+        ({"axis": [-1], "mean": 0.5, "variance": 1.0}, [None, 1025], "more than 1024 channels"),
+    ],
+)
+def test_a_normalisation_of_many_numbers_is_refused(settings, shape, reason):
+    image = keras.Input((8, 8, 3))
+    config = config_of(keras.Model(image, layers.Normalization(name="normalise")(image)))
+    layer = layer_of(config, "normalise")
+    layer["config"].update(settings)
+    layer["build_config"] = {"input_shape": shape}
+    with pytest.raises(ValueError, match=reason):
+        read(config)
+
+
+@pytest.mark.parametrize("axis", [[-1], [3], -1, []])
+def test_a_normalisation_of_few_channels_is_read(axis):
+    image = keras.Input((8, 8, 3))
+    normalise = layers.Normalization(mean=0.5, variance=0.2, name="normalise")
+    config = config_of(keras.Model(image, normalise(image)))
+    layer_of(config, "normalise")["config"]["axis"] = axis
+    assert layer_of(read(config), "normalise")["build_config"] == {
+        "input_shape": [None, None, None, 3]
+    }
+    assert rebuilt(config).output.shape == (None, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"data_format": "channels_first"}, "images of the format 'channels_first'"),
+        ({"pad_to_aspect_ratio": True}, "pads images before it resizes them"),
+    ],
+)
+def test_settings_that_hide_how_large_a_tensor_is_are_refused(settings, reason):
+    image = keras.Input((8, 8, 3))
+    config = config_of(keras.Model(image, layers.Resizing(4, 4, name="resize")(image)))
+    read(config)
+    layer_of(config, "resize")["config"].update(settings)
+    with pytest.raises(ValueError, match=reason):
+        read(config)
+
+
+@pytest.mark.parametrize(
     "text",
     [b"", b"{", b"[]", b"null", b"{}", b'{"class_name": "Conv2D"}', b'{"class_name": []}', b"\xff"],
 )
@@ -167,10 +306,44 @@ def test_what_is_too_deep_is_refused(config):
         inspected(b'{"class_name":' + b"[" * 200_000)
 
 
-def test_too_many_layers_are_refused(config, monkeypatch):
-    monkeypatch.setattr(keras_config, "MOST_LAYERS", 3)
-    with pytest.raises(ValueError, match="more than 3 layers"):
+def test_too_many_connections_are_refused(config, monkeypatch):
+    # The image, which takes nothing, and the three layers behind it.
+    monkeypatch.setattr(keras_config, "MOST_CONNECTIONS", 4)
+    read(config)
+    monkeypatch.setattr(keras_config, "MOST_CONNECTIONS", 3)
+    with pytest.raises(ValueError, match="more than 3 connections"):
         read(config)
+
+
+def connections_in(config):
+    inspection = keras_config._Inspection()
+    inspection.object_of(json.loads(json.dumps(config)), 0)
+    return inspection.connections
+
+
+def test_each_call_of_a_layer_has_connections(config):
+    layer_of(config, "logits")["inbound_nodes"] *= 10
+    assert connections_in(config) == 3 + 10
+
+
+def test_each_part_of_what_is_joined_is_a_connection():
+    image = keras.Input((8, 8, 3))
+    joined = layers.Concatenate()([image] * 5)
+    assert connections_in(config_of(keras.Model(image, joined))) == 1 + 5
+
+
+def test_what_is_within_a_model_counts_for_each_of_its_calls():
+    """Keras would go through a few connections in each of many models within models for hours."""
+    image, taken = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    inside = keras.Model(taken, layers.ReLU()(layers.ReLU()(taken)))
+    model = keras.Model(image, inside(inside(inside(image))))
+    # The image, three calls, and in each of them an image and two layers.
+    assert connections_in(config_of(model)) == 1 + 3 + 3 * 3
+
+
+def test_a_row_of_layers_counts_as_often_as_keras_builds_it():
+    row = keras.Sequential([keras.Input((8, 8, 3)), layers.ReLU(), layers.ReLU()])
+    assert connections_in(config_of(row)) == 3 + 2 + 1
 
 
 def test_layers_out_of_order_are_refused(config, monkeypatch):

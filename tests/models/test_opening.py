@@ -1,6 +1,7 @@
 """Models from elsewhere: put together again they are what their files say, or refused."""
 
 import json
+import math
 import warnings
 import zipfile
 
@@ -26,10 +27,14 @@ SETTINGS = {
 
 
 def change_config(path, change):
+    change_layers(path, lambda found: change({layer["name"]: layer for layer in found}))
+
+
+def change_layers(path, change):
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     config = json.loads(content["config.json"])
-    change({layer["name"]: layer for layer in config["config"]["layers"]})
+    change(config["config"]["layers"])
     with zipfile.ZipFile(path, "w") as archive:
         for name, each in (content | {"config.json": json.dumps(config)}).items():
             archive.writestr(name, each)
@@ -102,6 +107,48 @@ def test_a_tensor_that_the_file_has_not_is_refused_before_it_is_made(tmp_path, m
     with keras.StatelessScope():
         pass
     assert {len(shape) for shape in made} <= {1, 2}
+
+
+def test_what_is_beside_the_graph_takes_no_memory(tmp_path, monkeypatch):
+    """Its tensors are not among those that the file has to have."""
+    pointwise_model([0.5]).save(tmp_path / "model.keras")
+
+    def add(found):
+        beside = json.loads(json.dumps(next(each for each in found if each["name"] == "logits")))
+        beside["name"] = beside["config"]["name"] = "beside"
+        # 256 × 256 × 65,536 × 4 bytes: 16 GiB.
+        beside["config"] |= {"filters": 65_536, "kernel_size": [256, 256]}
+        found.append(beside)
+
+    change_layers(tmp_path / "model.keras", add)
+    real = keras.initializers.Zeros.__call__
+
+    def make(self, shape, **named):
+        assert math.prod(shape) < 10, "a large tensor"
+        return real(self, shape, **named)
+
+    monkeypatch.setattr(keras.initializers.Zeros, "__call__", make)
+    model = open_model(tmp_path / "model.keras")
+    assert [layer.name for layer in model.layers][-1] == "probabilities"
+
+
+def test_a_network_is_built_once(tmp_path, monkeypatch):
+    pointwise_model([0.5]).save(tmp_path / "model.keras")
+    built = []
+    real = opening._built
+    monkeypatch.setattr(opening, "_built", lambda config: built.append(1) or real(config))
+    open_model(tmp_path / "model.keras")
+    assert built == [1]
+
+
+def test_variables_are_those_of_the_model_alone_and_have_values(tmp_path):
+    model = build_model(classes=2, channels=1, **SETTINGS["plain"])
+    model.save(tmp_path / "model.keras")
+    opened = open_model(tmp_path / "model.keras")
+    assert len(opened.variables) == len(model.variables)
+    assert not global_state.get_global_attribute(opening._WAITING)
+    for one, other in zip(model.variables, opened.variables, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
 
 
 def test_what_others_are_building_keeps_its_place(tmp_path):

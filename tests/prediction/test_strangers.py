@@ -16,6 +16,7 @@ from delineate.data.fetching.unpack import unpack
 from delineate.errors import BundleError, DelineateError
 from delineate.prediction import strangers
 from delineate.prediction.predictor import Predictor
+from delineate.prediction.strangers import Bound
 from tests.bundles import classes_of, pointwise_model, save_bundle
 from tests.campaigns import hostile_bundles as campaign
 from tests.campaigns.probes import archives, cards, engines, networks, weights
@@ -152,13 +153,59 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path, channels, bounds, me
     assert error.value.hint
 
 
-def test_a_tensor_larger_than_any_network_needs_is_refused(tmp_path, monkeypatch):
-    bundle_from_elsewhere(tmp_path / "b")
-    monkeypatch.setattr(strangers, "AT_ALL", 10)
-    Predictor.open(tmp_path / "b")
-    monkeypatch.setattr(strangers, "PER_PIXEL", 0)
-    with pytest.raises(BundleError, match="it has a tensor of 256 numbers"):
-        Predictor.open(tmp_path / "b")
+# Of a tile of 1024 by 1024 the network makes three tensors of a number for each pixel, and one of
+# them by a multiplication.
+@pytest.mark.parametrize(
+    ("name", "bound", "told"),
+    [
+        ("LARGEST", 2**20, "it has a tensor of 1048576 numbers for an image of"),
+        ("TOGETHER", 3 * 2**20, "its tensors have 3145728 numbers for an image of"),
+        ("STEPS", 2**20, "it takes 1048576 multiply-adds for an image of"),
+    ],
+)
+def test_more_than_any_network_needs_is_refused(good, monkeypatch, name, bound, told):
+    monkeypatch.setattr(strangers, name, Bound(0, bound, 2**40))
+    Predictor.open(good)
+    monkeypatch.setattr(strangers, name, Bound(0, bound - 1, 2**40))
+    with pytest.raises(BundleError, match=told) as error:
+        Predictor.open(good)
+    assert error.value.hint
+
+
+def test_a_bound_grows_with_the_image_between_its_ends():
+    bound = Bound(10, 50, 200)
+    assert [bound.of(pixels) for pixels in (0, 5, 6, 19, 20, 1000)] == [50, 50, 60, 190, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("card", "granularity", "size"),
+    [
+        ({"tile": 512}, 1, (512, 512)),
+        ({"tile": 500, "stride": 32}, 1, (512, 512)),
+        ({"tile": 500, "stride": 32}, 128, (512, 512)),
+        ({"tile": 1000}, 128, (1024, 1024)),
+        # Tiles have two steps at the least.
+        ({"tile": 32, "stride": 64}, 1, (128, 128)),
+        ({"fit": "resize", "size": [30, 40], "stride": 8}, 1, (32, 40)),
+        ({"fixed_size": True, "size": [24, 40], "stride": 8}, 1, (24, 40)),
+    ],
+)
+def test_a_network_is_worked_through_at_the_largest_size_it_predicts(
+    good, tmp_path, card, granularity, size
+):
+    folder = Path(shutil.copytree(good, tmp_path / "b"))
+    seal(folder, **card)
+    assert strangers._largest_size(Bundle.open(folder).card, granularity) == size
+
+
+def test_a_tile_too_large_for_its_network_is_refused(good, tmp_path):
+    folder = Path(shutil.copytree(good, tmp_path / "b"))
+    seal(folder, tile=16384)
+    Predictor.open(folder)
+    save_bundle(tmp_path / "colour", pointwise_model([0.3, 0.7], channels=3))
+    seal(tmp_path / "colour", tile=16384)
+    with pytest.raises(BundleError, match="it has a tensor of 805306368 numbers"):
+        Predictor.open(tmp_path / "colour")
 
 
 def test_an_image_larger_than_the_memory_is_refused(tmp_path):

@@ -4,7 +4,6 @@ A fault in the HDF5 library that a file was made to find is thus met by a proces
 open and is given up after a while. It is no sandbox.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from delineate.child import Limits, run_child
+from delineate.child import Limits, room_told, run_child
 from delineate.errors import WeightsError
+from delineate.modelfiles.raw_tensors import taken
 
 Shape = tuple[int, ...]
 
@@ -26,12 +26,6 @@ MOST_GROWTH, MOST_BYTES = 16, 6 * 2**30
 _LEAST_BYTES, _ANSWER_BYTES = 64 * 2**20, 64 * 2**20
 # What any file may take, and what a slow disk gives in a second.
 _SECONDS, _PER_SECOND = Limits.seconds, 10**8
-_TYPES = frozenset(
-    {
-        *("<f2", "<f4", "<f8", "|b1"),
-        *("|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8"),
-    }
-)
 
 
 @contextmanager
@@ -44,25 +38,13 @@ def plain_copy(path: Path, *, name: str = "") -> Iterator[Path]:
 
     Raises:
         WeightsError: It is damaged, or holds anything but groups and numbers.
-        BundleError: It could not be read within the limits.
+        BundleError: It could not be read within the limits, or the temporary folder has no room.
     """
     name = name or str(path)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise _unreadable(name, error.strerror) from error
-    most = min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
-    limits = Limits(seconds=_SECONDS + size / _PER_SECOND, written=most + _ANSWER_BYTES)
-    with TemporaryDirectory() as folder:
-        values, plain = Path(folder) / "values", Path(folder) / "plain.weights.h5"
-        said = {"file": str(path.resolve()), "to": str(values), "most": most, "name": name}
-        found = run_child("delineate.modelfiles.hdf5_reading", said, limits=limits, name=name)
-        try:
-            _write(plain, found, values)
-        except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError) as error:
-            raise _unreadable(name, str(error)) from error
-        values.unlink()
-        yield plain
+    with room_told(name):
+        temporary = TemporaryDirectory()
+    with temporary as folder:
+        yield _copied(path, Path(folder), name)
 
 
 def shapes_in(path: Path) -> Counter[Shape]:
@@ -78,6 +60,26 @@ def shapes_in(path: Path) -> Counter[Shape]:
     return found
 
 
+def _copied(path: Path, folder: Path, name: str) -> Path:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(name, error.strerror) from error
+    most = min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
+    limits = Limits(seconds=_SECONDS + size / _PER_SECOND, written=most + _ANSWER_BYTES)
+    values, plain = folder / "values", folder / "plain.weights.h5"
+    said = {"file": str(path.resolve()), "to": str(values), "most": most, "name": name}
+    with room_told(name):
+        found = run_child("delineate.modelfiles.hdf5_reading", said, limits=limits, name=name)
+    try:
+        with room_told(name):
+            _write(plain, found, values)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError) as error:
+        raise _unreadable(name, str(error)) from error
+    values.unlink()
+    return plain
+
+
 def _unreadable(name: str, reason: str | None) -> WeightsError:
     return WeightsError(
         f"{name} cannot be read as a file of Keras weights: {str(reason).rstrip('.')}.",
@@ -87,18 +89,13 @@ def _unreadable(name: str, reason: str | None) -> WeightsError:
 
 def _write(path: Path, found: Any, values: Path) -> None:
     """Write what a child has said; it is believed as little as the file that it has read."""
-    left = values.stat().st_size
     # The newest format has no limit of 64 KiB for attributes.
-    with values.open("rb") as raw, h5py.File(path, "w", libver="latest") as file:
+    with h5py.File(path, "w", libver="latest") as file:
         for group in found["groups"]:
             place = str(group["place"])
             _name(file.require_group(place) if place else file, group["attributes"])
-        for tensor in found["tensors"]:
-            dtype, shape = _type_of(tensor["dtype"]), _shape_of(tensor["shape"])
-            left -= math.prod(shape) * dtype.itemsize
-            if left < 0:
-                raise ValueError("it breaks off")
-            array = np.fromfile(raw, dtype, math.prod(shape)).reshape(shape)
+        tensors = found["tensors"]
+        for tensor, array in zip(tensors, taken(values, tensors), strict=True):
             _name(file.create_dataset(str(tensor["place"]), data=array), tensor["attributes"])
 
 
@@ -111,15 +108,3 @@ def _name(item: Any, attributes: dict[str, Any]) -> None:
         else:
             texts = np.array([str(each) for each in value], object)
             item.attrs.create(key, texts, dtype=h5py.string_dtype())
-
-
-def _type_of(name: Any) -> np.dtype[Any]:
-    if name not in _TYPES:
-        raise ValueError(f"it has numbers of the type {name}")
-    return np.dtype(str(name))
-
-
-def _shape_of(sides: Any) -> Shape:
-    if not all(type(side) is int and side >= 0 for side in sides):
-        raise ValueError("it has a tensor without a shape")
-    return tuple(sides)

@@ -12,8 +12,9 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from delineate.child import Arrays, serve
+from delineate.child import Arrays, room_told, serve
 from delineate.errors import WeightsError
+from delineate.modelfiles.raw_tensors import put
 
 DEEPEST = 32
 MOST_OBJECTS = 50_000
@@ -36,9 +37,14 @@ def read(said: Mapping[str, Any], _: Arrays) -> dict[str, Any]:
 
     Raises:
         WeightsError: It is damaged, too large, or holds anything but groups and numbers.
+        BundleError: There is no room for the numbers.
     """
     try:
-        with h5py.File(said["file"], "r") as file, Path(said["to"]).open("wb") as out:
+        with (
+            room_told(said["name"]),
+            h5py.File(said["file"], "r") as file,
+            Path(said["to"]).open("wb") as out,
+        ):
             return _contents(file, out, said["most"])
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise WeightsError(
@@ -57,10 +63,7 @@ def _contents(file: Any, out: IO[bytes], most: int) -> dict[str, Any]:
         left -= _bytes_of(item, place)
         if left < 0:
             raise ValueError(f"its numbers have more than {most} bytes")
-        values = np.ascontiguousarray(item[()])
-        values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-        out.write(values.reshape(-1).view(np.uint8).data)
-        tensors.append({**about, "dtype": values.dtype.str, "shape": list(item.shape)})
+        tensors.append({**about, **put(out, np.asarray(item[()]))})
     return {"groups": groups, "tensors": tensors}
 
 

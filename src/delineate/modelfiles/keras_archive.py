@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from delineate.child import room_told
 from delineate.errors import BundleError
 from delineate.modelfiles.keras_config import inspected
+from delineate.zip_directory import directory_of
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # The most bytes of each member.
@@ -18,10 +20,8 @@ MOST_GROWTH = 20
 
 _CHUNK = 2**20
 _ENCRYPTED = 0x1
-# Of the record that ends an archive: its bytes, where it says how large the directory is, and how
-# large that may be.
-_END_BYTES, _DIRECTORY_AT, _MOST_DIRECTORY = 22, 12, 64 * 2**10
-_END = b"PK\x05\x06"
+# The most bytes of the list of members.
+_MOST_DIRECTORY = 64 * 2**10
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError),
     *(RecursionError, ValueError),
@@ -42,10 +42,11 @@ def extract_weights(path: Path, target: Path) -> None:
     """Write the weights in a ``.keras`` file, an HDF5 file that nobody has looked at, to a file.
 
     Raises:
-        BundleError: There is no such file, or it is no such archive.
-        OSError: ``target`` cannot be written.
+        BundleError: There is no such file, it is no such archive, or the temporary folder that
+            ``target`` is in has no room.
+        OSError: ``target`` cannot be written for another reason.
     """
-    with _opened(path) as archive, target.open("wb") as out:
+    with _opened(path) as archive, room_told(str(path)), target.open("wb") as out:
         size = archive.getinfo(WEIGHTS).file_size
         with archive.open(WEIGHTS) as content:
             while chunk := content.read(_CHUNK):
@@ -87,22 +88,18 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 def _refuse_directory(file: IO[bytes]) -> None:
     """Refuse an archive whose list of members is long, before that is read into the memory.
 
-    The record at its end has no comment, and none of 64 bits before it, which would count instead.
+    It may have no comment, and no records of 64 bits.
     """
     size = file.seek(0, 2)
     if size > sum(MEMBERS.values()):
         raise ValueError(f"it has {size} bytes")
-    file.seek(max(0, size - _END_BYTES))
-    end = file.read(_END_BYTES)
-    if len(end) < _END_BYTES or not end.startswith(_END):
+    directory = directory_of(file)
+    if directory is None or directory.comment:
         raise ValueError("it is no Keras model, or cut short")
-    directory = int.from_bytes(end[_DIRECTORY_AT : _DIRECTORY_AT + 4], "little")
-    if directory > _MOST_DIRECTORY:
-        raise ValueError(f"its list of members has {directory} bytes")
-    file.seek(max(0, size - _END_BYTES - 20))
-    if file.read(4) == b"PK\x06\x07":
+    if directory.size > _MOST_DIRECTORY:
+        raise ValueError(f"its list of members has {directory.size} bytes")
+    if directory.is_wide:
         raise ValueError("it is an archive of 64 bits")
-    file.seek(0)
 
 
 def _refuse_members(archive: zipfile.ZipFile) -> None:

@@ -7,11 +7,10 @@ takes more memory than its shapes say. What delineate builds is made of them, wh
 _LAYERS = """
 Activation AdaptiveAveragePooling2D AdaptiveMaxPooling2D Add AlphaDropout Average AveragePooling2D
 BatchNormalization Concatenate Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dropout ELU
-EinsumDense Flatten GaussianDropout GaussianNoise GlobalAveragePooling2D GlobalMaxPooling2D
-GroupNormalization Identity InputLayer LayerNormalization LeakyReLU MaxPooling2D Maximum Minimum
-MultiHeadAttention Multiply Normalization PReLU Permute RMSNormalization ReLU Rescaling Reshape
-Resizing SeparableConv2D Softmax SpatialDropout2D Subtract UnitNormalization UpSampling2D
-ZeroPadding2D
+Flatten GaussianDropout GaussianNoise GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization
+Identity InputLayer LayerNormalization LeakyReLU MaxPooling2D Maximum Minimum MultiHeadAttention
+Multiply Normalization PReLU Permute RMSNormalization ReLU Rescaling Reshape Resizing
+SeparableConv2D Softmax SpatialDropout2D Subtract UnitNormalization UpSampling2D ZeroPadding2D
 """
 _INITIALISERS = """
 Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones

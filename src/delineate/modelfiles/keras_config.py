@@ -14,17 +14,22 @@ from delineate.modelfiles.keras_classes import (
 )
 
 DEEPEST = 64
-MOST_LAYERS = 3000
-MOST_TENSORS = 100_000
+# Each counts as often as Keras goes through it, a layer without any as one. Our own largest
+# networks have some 1500.
+MOST_CONNECTIONS = 3000
 # Keras tries each layer again as long as what it takes has not been made. In what it writes, only
 # layers that are used several times take what comes later.
 MOST_LATER = 64
 LARGEST = 2**16
 MOST_SEEDS = 2**63
 LONGEST = 1024
+# Of an image that is normalised by numbers of its own: as many as a card may name.
+MOST_CHANNELS = 1024
 
 _TENSOR = "__keras_tensor__"
 _NUMBERS = frozenset({"__numpy__", "__tensor__"})
+# Under these names a layer takes connections; under others, masks.
+_NAMED = frozenset({"inputs", "key", "query", "value"})
 _KEYS = frozenset(
     {
         *("module", "class_name", "config", "registered_name", "build_config", "compile_config"),
@@ -44,6 +49,7 @@ def inspected(text: bytes) -> dict[str, Any]:
     """Return the configuration of a model, as Keras may read it.
 
     Settings of training are left out, and initialisers make zeros: all values come from the file.
+    So are the shapes that layers were built for: those of what they take count.
 
     Args:
         text: JSON, as Keras writes it.
@@ -65,8 +71,7 @@ class _Inspection:
     """Goes through one configuration, and counts what it has seen."""
 
     def __init__(self) -> None:
-        self.layers = 0
-        self.tensors = 0
+        self.connections = 0
         self.later = 0
 
     def value_of(self, value: Any, key: str, depth: int) -> Any:
@@ -91,7 +96,7 @@ class _Inspection:
         if not isinstance(kind, str) or not isinstance(config, dict):
             raise ValueError("it has an object without a class or a configuration")
         if kind == _TENSOR:
-            return {"class_name": _TENSOR, "config": self._tensor(config)}
+            return {"class_name": _TENSOR, "config": _connection(config)}
         if kind in _NUMBERS:
             return {"class_name": kind, "config": self._numbers(config, depth + 1)}
         _refuse_class(module, kind, value)
@@ -103,14 +108,18 @@ class _Inspection:
             "config": self._config(kind, config, depth + 1),
             "registered_name": value.get("registered_name"),
         }
-        for key in ("build_config", "name"):
-            if key in value:
-                checked[key] = self.value_of(value[key], key, depth + 1)
+        if kind == "Normalization":
+            checked["build_config"] = {"input_shape": _normalised_shape(value)}
+        if "name" in value:
+            checked["name"] = self.value_of(value["name"], "name", depth + 1)
         if "inbound_nodes" in value:
-            checked["inbound_nodes"] = self._nodes(value["inbound_nodes"], depth + 1)
+            most = _most_arguments(module, kind)
+            checked["inbound_nodes"] = self._nodes(value["inbound_nodes"], most, depth + 1)
         return checked
 
     def _config(self, kind: str, config: dict[str, Any], depth: int) -> dict[str, Any]:
+        if config.get("pad_to_aspect_ratio"):
+            raise ValueError("it has a layer that pads images before it resizes them")
         layers = self._layers(kind, config.get("layers"), depth) if kind in MODELS else None
         rest = {key: each for key, each in config.items() if layers is None or key != "layers"}
         checked: dict[str, Any] = self.value_of(rest, "", depth)
@@ -123,42 +132,47 @@ class _Inspection:
             raise ValueError("it has a model without layers")
         made: set[str] = set()
         checked = []
-        for layer in layers:
-            self.layers += 1
+        for place, layer in enumerate(layers):
             if not isinstance(layer, dict) or "class_name" not in layer:
                 raise ValueError("it has a layer without a class")
-            if self.layers > MOST_LAYERS:
-                raise ValueError(f"it has more than {MOST_LAYERS} layers")
+            before = self.connections
             checked.append(self.object_of(layer, depth + 1))
             if kind == FUNCTIONAL:
-                self._count_later(checked[-1], made)
+                taken, calls = self._place(checked[-1], made)
+            else:
+                # Keras goes through a row of layers anew for each that it adds to the row.
+                taken = calls = len(layers) - place
+            self._count(before, taken, calls)
         return checked
 
-    def _count_later(self, layer: dict[str, Any], made: set[str]) -> None:
+    def _place(self, layer: dict[str, Any], made: set[str]) -> tuple[int, int]:
+        """Return how many connections a layer of a graph takes, and in how many calls."""
         if not isinstance(layer.get("name"), str) or "inbound_nodes" not in layer:
             raise ValueError("it has a layer without a name or a place")
-        self.later += sum(name not in made for name in _taken(layer["inbound_nodes"]))
+        taken = _taken(layer["inbound_nodes"])
+        self.later += sum(name not in made for name in taken)
         made.add(layer["name"])
         if self.later > MOST_LATER:
             raise ValueError("its layers are out of order")
+        return len(taken), len(layer["inbound_nodes"])
 
-    def _nodes(self, nodes: Any, depth: int) -> list[dict[str, Any]]:
+    def _count(self, before: int, taken: int, calls: int) -> None:
+        """Count what a layer takes, and again for each of its calls what is within it."""
+        within = self.connections - before
+        self.connections = before + max(1, taken) + max(1, calls) * within
+        if self.connections > MOST_CONNECTIONS:
+            raise ValueError(f"it has more than {MOST_CONNECTIONS} connections")
+
+    def _nodes(self, nodes: Any, most: int, depth: int) -> list[dict[str, Any]]:
         plain = isinstance(nodes, list) and all(
             isinstance(node, dict) and node.keys() == {"args", "kwargs"} for node in nodes
         )
         if not plain:
             raise ValueError("it has a layer whose place in the graph cannot be read")
         checked: list[dict[str, Any]] = self.value_of(nodes, "", depth)
+        for node in checked:
+            _refuse_arguments(node["args"], node["kwargs"], most)
         return checked
-
-    def _tensor(self, config: dict[str, Any]) -> dict[str, Any]:
-        self.tensors += 1
-        if self.tensors > MOST_TENSORS:
-            raise ValueError(f"it has more than {MOST_TENSORS} connections")
-        shape, kind, history = (config.get(key) for key in ("shape", "dtype", "keras_history"))
-        if not _is_shape(shape) or not _is_type(kind) or not _is_history(history):
-            raise ValueError("it has a connection that cannot be read")
-        return {"shape": shape, "dtype": kind, "keras_history": history}
 
     def _numbers(self, config: dict[str, Any], depth: int) -> dict[str, Any]:
         if not _is_type(config.get("dtype")):
@@ -169,15 +183,83 @@ class _Inspection:
         }
 
 
-def _taken(value: Any) -> Iterator[str]:
-    """Yield the names of the layers whose tensors a layer takes."""
+def _connection(config: dict[str, Any]) -> dict[str, Any]:
+    shape, kind, history = (config.get(key) for key in ("shape", "dtype", "keras_history"))
+    if not _is_shape(shape) or not _is_type(kind) or not _is_history(history):
+        raise ValueError("it has a connection that cannot be read")
+    return {"shape": shape, "dtype": kind, "keras_history": history}
+
+
+def _normalised_shape(value: dict[str, Any]) -> list[int | None]:
+    """Return the shape that a normalisation is built for: few channels, and all else open.
+
+    Keras repeats its numbers along that shape as soon as it reads it.
+    """
+    built, axes = value.get("build_config"), value["config"].get("axis", -1)
+    shape = built.get("input_shape") if isinstance(built, dict) else None
+    axes = axes if isinstance(axes, list) else [axes]
+    if not isinstance(shape, list) or axes not in ([], [-1], [len(shape) - 1]):
+        raise ValueError("it has a normalisation of other axes than the last, or of no shape")
+    channels = shape[-1] if shape else None
+    if type(channels) is not int or not 0 < channels <= MOST_CHANNELS:
+        raise ValueError(f"it has a normalisation of more than {MOST_CHANNELS} channels, or none")
+    return [*[None] * (len(shape) - 1), channels]
+
+
+def _most_arguments(module: str, kind: str) -> int:
+    """Return how many arguments without a name a call may have; what follows are masks."""
+    if kind == "MultiHeadAttention":
+        return 3
+    return 2 if module.startswith("keras.src.ops.") else 1
+
+
+def _refuse_arguments(unnamed: Any, named: Any, most: int) -> None:
+    """Refuse a call that Keras would compute at once, or that gives more than Keras says.
+
+    At once it computes what takes no connection; and it does not look at the shapes of masks and
+    of arrays that are no connections.
+    """
+    good = (
+        isinstance(unnamed, list)
+        and isinstance(named, dict)
+        and len(unnamed) <= most
+        and all(isinstance(each, int | float) or _is_connected(each) for each in unnamed)
+        and all(_may_be_named(name, each) for name, each in named.items())
+        and any(map(_is_connected, [*unnamed, *named.values()]))
+    )
+    if not good:
+        raise ValueError("it has a layer that takes something else than connections")
+
+
+def _may_be_named(name: str, value: Any) -> bool:
+    if all(part is None for part in _parts(value)):
+        return True
+    if name == "training":
+        return isinstance(value, bool)
+    return name in _NAMED and _is_connected(value)
+
+
+def _is_connected(value: Any) -> bool:
+    """Return whether a value is a connection, or is made of nothing else."""
+    parts = list(_parts(value))
+    return bool(parts) and all(isinstance(part, dict) for part in parts)
+
+
+def _taken(nodes: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the layers whose tensors a layer takes."""
+    found = (part for part in _parts(nodes) if isinstance(part, dict))
+    return [part["config"]["keras_history"][0] for part in found]
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield what lists and dictionaries are made of; of dictionaries only connections are left."""
+    if isinstance(value, dict) and value.get("class_name") != _TENSOR:
+        value = list(value.values())
     if isinstance(value, list):
         for each in value:
-            yield from _taken(each)
-    elif isinstance(value, dict) and value.get("class_name") == _TENSOR:
-        yield value["config"]["keras_history"][0]
-    elif isinstance(value, dict):
-        yield from _taken(list(value.values()))
+            yield from _parts(each)
+    else:
+        yield value
 
 
 def _refuse_class(module: Any, kind: str, value: dict[str, Any]) -> None:
@@ -195,6 +277,8 @@ def _text(value: str, key: str) -> str:
         raise ValueError(f"it has a text of {len(value)} characters")
     if key == "dtype" and not _is_type(value):
         raise ValueError(f"it has numbers of the type '{value[:100]}'")
+    if key == "data_format" and value != "channels_last":
+        raise ValueError(f"it has images of the format '{value[:100]}'")
     return "zeros" if key.endswith("_initializer") else value
 
 

@@ -4,12 +4,12 @@ Of a model from elsewhere Keras sees neither archive nor weights: its configurat
 bounded here, its numbers are read by another process, and both are put together again.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from zipfile import BadZipFile
 
 import keras
@@ -50,29 +50,30 @@ def _own(path: Path) -> keras.Model:
 
 
 def _strange(path: Path) -> keras.Model:
-    config = json.dumps(config_of(path))
+    config = config_of(path)
     with TemporaryDirectory() as folder, _told(path):
         weights = Path(folder) / "weights.h5"
         extract_weights(path, weights)
         with plain_copy(weights, name=str(path)) as plain:
             weights.unlink()
-            _refuse_shapes(path, config, shapes_in(plain))
-            model = _built(config)
+            with _without_values():
+                model = _built(config)
+            _refuse_shapes(path, model, shapes_in(plain))
+            _give_values(model)
             model.load_weights(plain)
     return model
 
 
-def _built(config: str) -> keras.Model:
-    model = keras.saving.deserialize_keras_object(json.loads(config), safe_mode=True)
+def _built(config: dict[str, Any]) -> keras.Model:
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if not isinstance(model, keras.Model):
         raise TypeError("it is no model")
     return model
 
 
-def _refuse_shapes(path: Path, config: str, stored: Counter[Shape]) -> None:
+def _refuse_shapes(path: Path, model: keras.Model, stored: Counter[Shape]) -> None:
     """Refuse a model with a tensor that its file has not, before any memory is taken for it."""
-    with _without_values():
-        wanted = Counter(tuple(map(int, each.shape)) for each in _built(config).weights)
+    wanted = Counter(tuple(map(int, each.shape)) for each in model.weights)
     missing = next(iter(wanted - stored), None)
     if missing is not None:
         raise refusal(path, f"a layer has a tensor of the shape {missing}, which the file has not")
@@ -80,14 +81,34 @@ def _refuse_shapes(path: Path, config: str, stored: Counter[Shape]) -> None:
 
 @contextmanager
 def _without_values() -> Iterator[None]:
-    """Let variables have shapes and no values, as long as the block lasts.
+    """Let variables have shapes and no values, as long as the block lasts and after it.
 
     Keras gives them values later on, unless it forgets them: that it has no public name for.
     """
+    with _kept_waiting(), keras.StatelessScope(initialize_variables=False):
+        yield
+
+
+def _give_values(model: keras.Model) -> None:
+    """Give the variables of a model their first values, zeros, and no others.
+
+    What its configuration names beside the graph is no part of it, and has shapes without bounds.
+    """
+    with _kept_waiting():
+        global_state.set_global_attribute(_WAITING, list(model.variables))
+        # Whoever leaves such a block gives values to all that wait for them.
+        with keras.StatelessScope():
+            pass
+    # As Keras does with what it has built without values: PyTorch lists the variables.
+    model._post_build()
+
+
+@contextmanager
+def _kept_waiting() -> Iterator[None]:
+    """Let after the block the same variables wait for their first values as before it."""
     before = list(global_state.get_global_attribute(_WAITING, []))
     try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
+        yield
     finally:
         global_state.set_global_attribute(_WAITING, before)
 

@@ -2,8 +2,10 @@
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,38 @@ from delineate.prediction.prepare import Runtime
 MOST_BYTES = 2 * 2**30
 # The image on which a model of any size is tried.
 TRIED = 256
-# The largest tensor of a network: so many numbers for each pixel of the image, but so many in any
-# case, and never more than so many, which have 2 GiB.
-PER_PIXEL, AT_ALL, NEVER_MORE = 4096, 2**26, 2**29
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How much of something a network may take for an image.
+
+    Attributes:
+        per_pixel: For each of the image's pixels.
+        at_all: For any image, however small.
+        never_more: For any image, however large.
+    """
+
+    per_pixel: int
+    at_all: int
+    never_more: int
+
+    def of(self, pixels: int) -> int:
+        """Return how much that is for an image of so many pixels."""
+        return min(self.never_more, max(self.at_all, self.per_pixel * pixels))
+
+
+# What our own take for each pixel of a tile of 1024 by 1024, by the shapes of their layers: U-Net++
+# with 64 channels and five levels has a tensor of 384 numbers, 11,000 in all of its tensors, and
+# 2.7 million multiply-adds. Of the encoders EfficientNetB7 has 2800 numbers in all, MiT-B5, whose
+# attention grows with the image, 4000, and ConvNeXtXLarge 2400, for 1.2 million multiply-adds.
+# For such a tile the bounds are 512 numbers, 16,384 in all, and 17 million multiply-adds.
+LARGEST = Bound(2**12, 2**26, 2**29)
+"""Numbers of the largest tensor: 2 GiB at the most."""
+TOGETHER = Bound(2**15, 2**28, 2**34)
+"""Numbers of all tensors, which PyTorch keeps until the last of them is there."""
+STEPS = Bound(2**24, 2**36, 2**45)
+"""Multiply-adds, and values that pooling looks at: some minutes of a processor."""
 
 _PROGRAM = "savedmodel"
 _ENGINES = ("ai-edge-litert", "onnxruntime", "onnxruntime-gpu", "openvino")
@@ -59,11 +90,12 @@ def open_stranger(
         _try_once(bundle, member)
     runtime: Runtime = engine.open(path)
     if member.runtime == "keras":
-        require_its_card(getattr(runtime, "model", None), bundle.card, path)
+        model = getattr(runtime, "model", None)
+        require_its_card(model, bundle.card, path, granularity=runtime.granularity)
     return runtime
 
 
-def require_its_card(model: Any, card: Card, path: Path) -> None:
+def require_its_card(model: Any, card: Card, path: Path, *, granularity: int = 1) -> None:
     """Refuse a Keras model that does not take and give what its card says, or needs too much.
 
     Nothing is computed.
@@ -72,18 +104,17 @@ def require_its_card(model: Any, card: Card, path: Path) -> None:
         model: A functional model.
         card: The card.
         path: The file, for the error.
+        granularity: Of the engine.
 
     Raises:
         BundleError: It is refused.
     """
-    from delineate.models.costs import largest_tensor
-    from delineate.models.summary import trace
+    from delineate.models.costs import demand_of
 
-    side = -(-max(card.size) // card.stride) * card.stride
     try:
-        graph = trace(model, side)
+        graph = _graph_of(model, _largest_size(card, granularity))
         given, taken = [each.shape for each in graph.outputs], graph.image.shape
-        largest = largest_tensor(model, size=side)
+        demand = demand_of(graph)
     except Exception as error:
         raise _refused(path, "its shapes cannot be told") from error
     expected = [(*taken[:3], _outputs(card))]
@@ -91,8 +122,36 @@ def require_its_card(model: Any, card: Card, path: Path) -> None:
         raise _refused(
             path, f"it makes {given} of {taken}, and its card says {expected} of {card.channels}"
         )
-    if largest > min(NEVER_MORE, max(AT_ALL, PER_PIXEL * taken[1] * taken[2])):
-        raise _refused(path, f"it has a tensor of {largest} numbers for an image of {taken}")
+    pixels = taken[1] * taken[2]
+    for asked, bound, told in (
+        (demand.largest, LARGEST, f"it has a tensor of {demand.largest} numbers"),
+        (demand.values, TOGETHER, f"its tensors have {demand.values} numbers"),
+        (demand.steps, STEPS, f"it takes {demand.steps} multiply-adds"),
+    ):
+        if asked > bound.of(pixels):
+            raise _refused(path, f"{told} for an image of {taken}")
+
+
+def _graph_of(model: Any, size: tuple[int, int]) -> Any:
+    """Return the graph of a model for an image of a size, where the model leaves that open."""
+    import keras
+
+    from delineate.models.summary import Graph, follow
+
+    (image,) = model.inputs
+    sides = (fixed or side for fixed, side in zip(image.shape[1:3], size, strict=True))
+    tensor = keras.KerasTensor((1, *sides, image.shape[3]), image.dtype)
+    return Graph(tensor, *follow(model, [tensor]))
+
+
+def _largest_size(card: Card, granularity: int) -> tuple[int, int]:
+    """Return the size of the largest image that is predicted in one go."""
+    if card.fixed_size or card.fit == "resize":
+        height, width = (-(-side // card.stride) * card.stride for side in card.size)
+        return height, width
+    step = lcm(card.stride, granularity)
+    side = max(2 * step, -(-card.tile // step) * step)
+    return side, side
 
 
 def _refused(path: Path, reason: str) -> BundleError:

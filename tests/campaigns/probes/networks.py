@@ -47,31 +47,135 @@ def _setting(name: str, **changes: Any) -> Make:
 
 def _inserted(module: str, kind: str, /, *, inputs: int = 1, **settings: Any) -> Make:
     """Put a layer between the image and the first one."""
+    return _behind_the_image(lambda image: [_made(module, kind, [image] * inputs, settings)])
+
+
+def _made(
+    module: str, kind: str, arguments: list[Any], settings: Config, *, name: str = "inserted"
+) -> Config:
+    return {
+        "module": module,
+        "class_name": kind,
+        "config": {"name": name} | settings,
+        "registered_name": None,
+        "name": name,
+        "inbound_nodes": [{"args": arguments, "kwargs": {}}],
+    }
+
+
+def _beside(kind: str, arguments: list[Any] | None, /, build: Any = None, **settings: Any) -> Make:
+    """Put a layer beside the graph, which nothing takes; without arguments it is not called."""
 
     def make(folder: Path) -> None:
         config = config_of(folder)
-        layers = config["config"]["layers"]
-        image, first = layers[0], layers[1]
-        taken = first["inbound_nodes"][0]["args"][0]
-        layers.insert(1, _made(module, kind, [taken] * inputs, settings))
-        given = json.loads(json.dumps(taken))
-        given["config"]["keras_history"] = ["inserted", 0, 0]
-        first["inbound_nodes"][0]["args"][0] = given
-        assert image["class_name"] == "InputLayer"
+        made = _made("keras.layers", kind, arguments or [], settings)
+        if arguments is None:
+            made["inbound_nodes"] = []
+        if build is not None:
+            made["build_config"] = {"input_shape": build}
+        config["config"]["layers"].append(made)
         rewrite(folder, config)
 
     return make
 
 
-def _made(module: str, kind: str, arguments: list[Any], settings: Config) -> Config:
-    return {
-        "module": module,
-        "class_name": kind,
-        "config": {"name": "inserted"} | settings,
-        "registered_name": None,
-        "name": "inserted",
-        "inbound_nodes": [{"args": arguments, "kwargs": {}}],
-    }
+def _behind_the_image(grow: Callable[[Any], list[Config]]) -> Make:
+    """Put layers between the image and the first one, which then takes what the last one gives.
+
+    Args:
+        grow: Takes the image's tensor, and returns the layers.
+    """
+
+    def make(folder: Path) -> None:
+        config = config_of(folder)
+        layers = config["config"]["layers"]
+        assert layers[0]["class_name"] == "InputLayer"
+        arguments = layers[1]["inbound_nodes"][0]["args"]
+        fresh = grow(arguments[0])
+        arguments[0] = _from(arguments[0], fresh[-1]["name"])
+        layers[1:1] = fresh
+        rewrite(folder, config)
+
+    return make
+
+
+def _from(taken: Any, name: str) -> Any:
+    """Return a tensor like another one, which a layer of a name gives."""
+    given = json.loads(json.dumps(taken))
+    given["config"]["keras_history"] = [name, 0, 0]
+    return given
+
+
+def _copies(factor: int, count: int) -> Make:
+    """Enlarge the image, copy it many times, add all copies, and make the sum small again."""
+
+    def grow(image: Any) -> list[Config]:
+        up = _made("keras.layers", "UpSampling2D", [image], {"size": [factor] * 2}, name="up")
+        same = {"scale": 1.0, "offset": 0.0}
+        copies = [
+            _made("keras.layers", "Rescaling", [_from(image, "up")], same, name=f"copy{number}")
+            for number in range(count)
+        ]
+        together = [_from(image, each["name"]) for each in copies]
+        added = _made("keras.layers", "Add", [together], {}, name="added")
+        pool = {"pool_size": [factor] * 2}
+        down = _made("keras.layers", "AveragePooling2D", [_from(image, "added")], pool)
+        return [up, *copies, added, down]
+
+    return _behind_the_image(grow)
+
+
+def _many_calls(count: int) -> Make:
+    """Call one layer that does nothing many times."""
+
+    def grow(image: Any) -> list[Config]:
+        made = _made("keras.layers", "Identity", [image], {})
+        made["inbound_nodes"] *= count
+        return [made]
+
+    return _behind_the_image(grow)
+
+
+def _models_within_models(depth: int, calls: int) -> Make:
+    """Call a model several times in which a model is called several times, and so on."""
+
+    def grow(image: Any) -> list[Config]:
+        made = _made("keras.layers", "Identity", [image], {})
+        for _ in range(depth):
+            made["inbound_nodes"] *= calls
+            settings = {
+                "layers": [_input(), made],
+                "input_layers": [["image", 0, 0]],
+                "output_layers": [["inserted", calls - 1, 0]],
+            }
+            made = _made("keras.src.models.functional", "Functional", [image], settings)
+        return [made]
+
+    return _behind_the_image(grow)
+
+
+def _row(count: int) -> Make:
+    """Put a row of layers that do nothing behind the image: Keras builds it anew with each."""
+
+    def grow(image: Any) -> list[Config]:
+        steps = [
+            _made("keras.layers", "Identity", [image], {}, name=f"step{number}")
+            for number in range(count)
+        ]
+        return [_made("keras", "Sequential", [image], {"layers": [_input(), *steps]})]
+
+    return _behind_the_image(grow)
+
+
+def _input() -> Config:
+    settings = {"batch_shape": [None, None, None, 1]}
+    return _made("keras.layers", "InputLayer", [], settings, name="image") | {"inbound_nodes": []}
+
+
+def _masked(image: Any) -> list[Config]:
+    """Return a softmax that its mask makes a thousand times as large as Keras says."""
+    wide = _made("keras.layers", "Concatenate", [[image] * 1000], {}, name="wide")
+    return [wide, _made("keras.layers", "Softmax", [image, _from(image, "wide")], {})]
 
 
 def _chain(count: int, *, backwards: bool = False) -> Make:
@@ -83,11 +187,8 @@ def _chain(count: int, *, backwards: bool = False) -> Make:
         taken = layers[1]["inbound_nodes"][0]["args"][0]
         fresh, before = [], taken
         for number in range(count):
-            made = _made("keras.layers", "Identity", [before], {})
-            made["name"] = made["config"]["name"] = f"inserted{number}"
-            before = json.loads(json.dumps(taken))
-            before["config"]["keras_history"] = [f"inserted{number}", 0, 0]
-            fresh.append(made)
+            fresh.append(_made("keras.layers", "Identity", [before], {}, name=f"inserted{number}"))
+            before = _from(taken, f"inserted{number}")
         layers[1]["inbound_nodes"][0]["args"][0] = before
         layers[1:1] = reversed(fresh) if backwards else fresh
         rewrite(folder, config)
@@ -228,6 +329,15 @@ _LAMBDA = {
     "class_name": "Lambda",
     "config": {"name": "probabilities", "function": {"class_name": "__lambda__", "config": {}}},
 }
+_ARRAY = {"class_name": "__tensor__", "config": {"value": [[[[0.0]]]], "dtype": "float32"}}
+_IMAGE = {
+    "class_name": "__keras_tensor__",
+    "config": {
+        "shape": [None, None, None, 1],
+        "dtype": "float32",
+        "keras_history": ["image", 0, 0],
+    },
+}
 _OTHER = "which a model from elsewhere may not have"
 PROBES = {
     "a lambda": Probe(_layer(**_LAMBDA), _OTHER),
@@ -283,7 +393,35 @@ PROBES = {
     "models within models": Probe(_nested, "levels deep"),
     "9 MiB of configuration": Probe(_large, "config.json would have"),
     "a number that is infinite": Probe(_endless, "not finite"),
-    "5,000 layers": Probe(_chain(5000), "more than 3000 layers"),
+    "an array enlarged to 17 GB": Probe(
+        _beside("UpSampling2D", [_ARRAY], size=[65_536] * 2), "something else than connections"
+    ),
+    "a mask of 1,000 channels": Probe(
+        _behind_the_image(_masked), "something else than connections"
+    ),
+    "a convolution of 17 GB beside the graph": Probe(
+        _beside("Conv2D", [_IMAGE], filters=65_536, kernel_size=[256, 256]), None
+    ),
+    "a normalisation of 17 GB": Probe(
+        _beside("Normalization", None, build=[None, 65_536, 65_536, 1], axis=[1, 2]),
+        "a normalisation of other axes",
+    ),
+    "a factor for each of 1,000 channels": Probe(
+        _inserted("keras.layers", "Rescaling", scale=[0.0] * 1000, offset=0.0),
+        "its shapes cannot be told",
+    ),
+    "100 copies of an enlarged image": Probe(_copies(64, 100), "it has a tensor of"),
+    "100 copies of an image a little enlarged": Probe(_copies(16, 100), "its tensors have"),
+    "pooling of all pixels, for each": Probe(
+        _inserted(
+            "keras.layers", "MaxPooling2D", pool_size=[65_536] * 2, strides=[1, 1], padding="same"
+        ),
+        "multiply-adds",
+    ),
+    "40,000 calls of a layer": Probe(_many_calls(40_000), "more than 3000 connections"),
+    "models called within models": Probe(_models_within_models(5, 20), "more than 3000"),
+    "a row of 2,000 layers": Probe(_row(2000), "more than 3000 connections"),
+    "5,000 layers": Probe(_chain(5000), "more than 3000 connections"),
     "2,000 layers backwards": Probe(_chain(2000, backwards=True), "out of order"),
     "an optimizer that is a function": Probe(_compiled, None),
     "a pickle": Probe(_pickle, "no Keras model"),

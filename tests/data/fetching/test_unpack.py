@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from delineate.data.fetching import meter
 from delineate.data.fetching import unpack as unpack_module
 from delineate.data.fetching.unpack import free_folder, move_into_place, unpack
 from delineate.errors import DataError
@@ -341,6 +342,30 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
     refused(make_tar(tmp_path / "x.tar"), "more than 2 members")
 
 
+def test_too_many_members_of_a_zip_are_refused_before_they_become_objects(tmp_path, monkeypatch):
+    archive = make_zip(tmp_path / "x.zip")
+    monkeypatch.setattr(unpack_module, "MAX_MEMBERS", 2)
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it has been opened"))
+    refused(archive, "more than 2 members")
+
+
+def test_a_long_list_of_members_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    archive = make_zip(tmp_path / "x.zip", {"n" * 200: b""})
+    monkeypatch.setattr(unpack_module, "MAX_LIST_BYTES", 200)
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it has been opened"))
+    refused(archive, "has a list of members of 246 bytes")
+
+
+def test_a_zip_of_64_bits_and_one_with_a_comment_give_their_files(tmp_path, monkeypatch):
+    with zipfile.ZipFile(make_zip(tmp_path / "comment.zip"), "a") as archive:
+        archive.comment = b"a comment" * 1000
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    make_zip(tmp_path / "wide.zip")
+    for name in ("comment", "wide"):
+        unpack(tmp_path / f"{name}.zip", tmp_path / name)
+        assert read_back(tmp_path / name) == FILES
+
+
 def test_a_declared_size_over_the_limit_is_refused(tmp_path):
     total = sum(map(len, FILES.values()))
     archive = make_zip(tmp_path / "x.zip")
@@ -362,7 +387,7 @@ def test_bytes_are_counted_while_they_are_written(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_a_bomb_is_refused(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(unpack_module, "RATIO_FROM_BYTES", 10**6)
+    monkeypatch.setattr(meter, "RATIO_FROM_BYTES", 10**6)
     make = {"zip": make_zip, "tar": lambda path, files: make_tar(path, files, "w:gz")}[kind]
     bomb = make(tmp_path / f"bomb.{kind}", {"zeros": bytes(3 * 10**6)})
     assert 200 * bomb.stat().st_size < 3 * 10**6

@@ -1,6 +1,7 @@
 """Converted PyTorch checkpoints compute what PyTorch computes, at every block."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -322,7 +323,9 @@ def test_an_encoder_without_a_table_of_names_is_refused(load, network, tmp_path)
 
 def test_torch_that_is_not_installed_is_named_with_the_line_that_installs_it(load, network, tmp_path, monkeypatch):  # fmt: skip
     path = save(network.state_dict(), tmp_path / "own.pt")
-    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "hiding").mkdir()
+    (tmp_path / "hiding" / "torch.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hiding"), prepend=os.pathsep)
     with pytest.raises(MissingExtraError, match="needs the package torch") as caught:
         load(path)
     assert caught.value.hint == "pip install 'delineate[torch]'"

@@ -24,16 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from delineate.data.fetching.meter import Meter, refusal
+from delineate.data.fetching.tar_stream import CHUNK_BYTES, Member, TarStream
 from delineate.errors import DataError
+from delineate.zip_directory import count_members, directory_of
 
 MAX_MEMBERS = 500_000
 MAX_BYTES = 50 * 10**9
-# Blank masks shrink a lot, so a high ratio alone is no bomb: it counts from this size on.
-MAX_RATIO = 200
-RATIO_FROM_BYTES = 100 * 10**6
+# Of the list of members of a zip: 268 for each.
+MAX_LIST_BYTES = 128 * 2**20
 MAX_COMPONENT_BYTES = 255
 MAX_DEPTH = 64
-CHUNK_BYTES = 2**20
 
 Progress = Callable[[int, int], None]
 
@@ -72,8 +73,9 @@ def unpack(
 
     Raises:
         DataError: There is no such archive; ``folder`` is not empty; the archive is damaged, is
-            encrypted, holds links, devices, unsafe or duplicate names, too many members or bytes,
-            or expands like a bomb; or the folder cannot be written.
+            encrypted, holds links, devices, sparse files, unsafe or duplicate names, too many
+            members or bytes, or headers made to do harm, or expands like a bomb; or the folder
+            cannot be written.
 
     Example:
         >>> unpack(Path("stage1_train.zip"), Path("nuclei"))  # doctest: +SKIP
@@ -170,38 +172,14 @@ class _Entry:
     position: int
 
 
-class _Meter:
-    """Counts bytes and refuses the one over the limit."""
-
-    def __init__(self, archive: Path, max_bytes: int) -> None:
-        self.archive = archive
-        self.max_bytes = max_bytes
-        self.ratio_bytes = max(RATIO_FROM_BYTES, MAX_RATIO * archive.stat().st_size)
-        self.total = 0
-
-    def add(self, count: int) -> None:
-        self.total += count
-        if self.total > self.max_bytes:
-            raise _refusal(self.archive, f"unpacks to more than {self.max_bytes} bytes")
-        if self.total > self.ratio_bytes:
-            raise _refusal(self.archive, f"unpacks to more than {MAX_RATIO} times its size")
-
-
-def _refusal(archive: Path, problem: str) -> DataError:
-    return DataError(
-        f"{archive} {problem}.",
-        hint="Unpack it with another tool if you trust it, look at it, and use the folder.",
-    )
-
-
 class _Ledger:
     """What has been admitted from one archive, so that the next member can be judged."""
 
     def __init__(self, archive: Path, max_bytes: int) -> None:
         self.archive = archive
-        self.declared = _Meter(archive, max_bytes)
-        self.written = _Meter(archive, max_bytes)
-        self.decompressed = _Meter(archive, max_bytes)
+        self.declared = Meter(archive, max_bytes)
+        self.written = Meter(archive, max_bytes)
+        self.decompressed = Meter(archive, max_bytes)
         self.members = 0
         self.files: set[str] = set()
         self.folders: set[str] = set()
@@ -217,14 +195,14 @@ class _Ledger:
         """
         self.members += 1
         if self.members > MAX_MEMBERS:
-            raise _refusal(self.archive, f"has more than {MAX_MEMBERS} members")
+            raise refusal(self.archive, f"has more than {MAX_MEMBERS} members")
         self.declared.add(size)
         if not is_file and not is_folder:
-            raise _refusal(self.archive, f"has a member {name!r} that is a link or a device")
+            raise refusal(self.archive, f"has a member {name!r} that is a link or a device")
         path = PurePosixPath(name)
         fault = _name_fault(name, path.parts, is_folder)
         if fault is not None:
-            raise _refusal(self.archive, f"has a member {name!r} with {fault}")
+            raise refusal(self.archive, f"has a member {name!r} with {fault}")
         if not path.parts or not _LITTER.isdisjoint(path.parts):
             return None
         self._claim(path, is_folder)
@@ -238,7 +216,7 @@ class _Ledger:
             folders.add(key)
         is_taken = not is_folder and (key in self.files or key in self.folders)
         if is_taken or not folders.isdisjoint(self.files):
-            raise _refusal(self.archive, f"has the name {str(path)!r} twice, case aside")
+            raise refusal(self.archive, f"has the name {str(path)!r} twice, case aside")
         self.folders |= folders
         if not is_folder:
             self.files.add(key)
@@ -292,7 +270,24 @@ def _entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
 
 
 def _zip_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
-    with zipfile.ZipFile(archive) as opened:
+    with archive.open("rb") as raw:
+        _refuse_long_list(raw, archive)
+        yield from _listed_entries(raw, ledger)
+
+
+def _refuse_long_list(raw: IO[bytes], archive: Path) -> None:
+    """Refuse too many members before zipfile makes an object of each of them."""
+    directory = directory_of(raw)
+    if directory is None:
+        raise zipfile.BadZipFile("it breaks off")
+    if directory.size > MAX_LIST_BYTES:
+        raise refusal(archive, f"has a list of members of {directory.size} bytes")
+    if count_members(raw, directory) > MAX_MEMBERS:
+        raise refusal(archive, f"has more than {MAX_MEMBERS} members")
+
+
+def _listed_entries(raw: IO[bytes], ledger: _Ledger) -> Iterator[_Entry]:
+    with zipfile.ZipFile(raw) as opened:
         # A list: every member is judged before the first is written.
         admitted = [(info, _admit_zip_member(info, ledger)) for info in opened.infolist()]
         position = 0
@@ -307,10 +302,10 @@ def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> PurePosixPath |
     # zipfile cuts the name at a NUL and turns backslashes on Windows; orig_filename is as stored.
     name, mode = info.orig_filename, info.external_attr >> 16
     if info.flag_bits & _ZIP_ENCRYPTED:
-        raise _refusal(ledger.archive, f"has an encrypted member {name!r}")
+        raise refusal(ledger.archive, f"has an encrypted member {name!r}")
     if info.compress_type not in _ZIP_METHODS:
         method = f"has a member {name!r} compressed by method {info.compress_type}, not deflate"
-        raise _refusal(ledger.archive, method)
+        raise refusal(ledger.archive, method)
     return ledger.admit(
         name,
         size=info.file_size,
@@ -322,8 +317,8 @@ def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> PurePosixPath |
 def _tar_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
     with ExitStack() as stack:
         raw = stack.enter_context(archive.open("rb"))
-        stream = _TarStream(stack.enter_context(_decompressed(raw)), ledger.decompressed)
-        opened = stack.enter_context(tarfile.TarFile(fileobj=stream, mode="r"))
+        stream = TarStream(stack.enter_context(_decompressed(raw)), ledger.decompressed)
+        opened = stack.enter_context(tarfile.TarFile(fileobj=stream, mode="r", tarinfo=Member))
         while (member := opened.next()) is not None:
             opened.members.clear()  # type: ignore[attr-defined]  # It would keep them all.
             path = ledger.admit(
@@ -341,45 +336,6 @@ def _decompressed(raw: io.BufferedReader) -> io.BufferedIOBase:
         if start.startswith(magic):
             return decompress(raw)
     return raw
-
-
-class _TarStream(io.RawIOBase):
-    """The bytes of a tar archive, forward only and counted.
-
-    tarfile reads an extended header whole, whatever size it claims, and takes a broken header for
-    the end of the archive: both are caught here.
-    """
-
-    def __init__(self, plain: io.BufferedIOBase, meter: _Meter) -> None:
-        self.plain = plain
-        self.meter = meter
-        self.last = b""
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= CHUNK_BYTES:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        self.last = self.plain.read(size)
-        self.meter.add(len(self.last))
-        return self.last
-
-    def tell(self) -> int:
-        return self.meter.total
-
-    def seek(self, position: int, _whence: int = io.SEEK_SET) -> int:
-        while self.tell() < position and self.read(min(CHUNK_BYTES, position - self.tell())):
-            pass
-        return self.tell()
-
-    def finish(self) -> None:
-        """Check that the archive ends as it should, and read on, for the decompressor's checksum.
-
-        Raises:
-            tarfile.ReadError: The last header read is not the block of zeros that ends an archive.
-        """
-        if self.last != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("it breaks off")
-        while self.read(CHUNK_BYTES):
-            pass
 
 
 def _write(entry: _Entry, fresh: Path, ledger: _Ledger) -> None:

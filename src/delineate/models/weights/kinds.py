@@ -2,9 +2,10 @@
 
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from delineate.errors import WeightsError
+from delineate.zip_directory import count_members, directory_of
 
 Kind = Literal["hdf5", "keras", "torch", "safetensors"]
 
@@ -13,6 +14,8 @@ _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
 # The little-endian length of its header, then the header, which is JSON.
 _SAFETENSORS_HEADER_AT = 8
+# Of an archive: a checkpoint has one member for each tensor.
+_MOST_MEMBERS, _MOST_LIST_BYTES = 50_000, 16 * 2**20
 
 
 def kind_of(path: Path) -> Kind:
@@ -52,12 +55,23 @@ def _kind(path: Path, head: bytes) -> Kind | None:
 
 def _kind_of_zip(path: Path) -> Kind | None:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        with path.open("rb") as file:
+            _refuse_long_list(file)
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise WeightsError(
             f"{path} is cut short or damaged: {error}.", hint="Get the file again."
         ) from error
     if "model.weights.h5" in names:
         return "keras"
     return "torch" if any(name.endswith("data.pkl") for name in names) else None
+
+
+def _refuse_long_list(file: IO[bytes]) -> None:
+    """Refuse a long list of members before zipfile makes an object of each of them."""
+    directory = directory_of(file)
+    if directory is None:
+        raise zipfile.BadZipFile("it does not end as an archive does")
+    if directory.size > _MOST_LIST_BYTES or count_members(file, directory) > _MOST_MEMBERS:
+        raise ValueError(f"its list of members has {directory.size} bytes")

@@ -1,21 +1,32 @@
 """Tensors out of PyTorch checkpoints and safetensors files, without running any code in them."""
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from delineate.errors import MissingExtraError, WeightsError, reason_of
+from delineate.child import Limits, room_told, run_child
+from delineate.errors import BundleError, MissingExtraError, WeightsError
+from delineate.modelfiles.raw_tensors import taken
+from delineate.modelfiles.torch_reading import unreadable
 
 State = dict[str, np.ndarray]
 
-# Under which a checkpoint keeps its tensors, beside an optimizer's state and the like.
-_NESTED = ("state_dict", "model_state_dict", "model")
 # What DistributedDataParallel and torch.compile put before each name.
 _PREFIXES = re.compile(r"((module|_orig_mod)\.)+")
+# Numbers of eight bits become four times as large, and two names may have one tensor; so many times
+# its size may the numbers of a checkpoint have, and so many bytes.
+MOST_GROWTH, MOST_BYTES = 8, 6 * 2**30
+# What the least checkpoint may hold, and what an answer may have.
+_LEAST_BYTES, _ANSWER_BYTES = 64 * 2**20, 64 * 2**20
+# PyTorch itself takes some of both before it reads anything.
+_SECONDS, _MEMORY = 60.0, 3 * 10**9
+# What a slow disk gives in a second, and how many bytes of memory each byte of a file may take: its
+# tensors are all there at once, and the one that is converted is there again.
+_PER_SECOND, _PER_BYTE = 10**8, 4
 _SAFETENSORS_TYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -32,26 +43,20 @@ _SAFETENSORS_TYPES = {
 def torch_state(path: Path) -> State:
     """Return the tensors of a PyTorch checkpoint by their names, as float32 where they are floats.
 
+    Another process with limits opens it: a checkpoint is a pickle, which says what is to be built.
+
     Raises:
         MissingExtraError: PyTorch is not installed.
-        WeightsError: The file holds more than tensors, is damaged, or has no state dictionary.
+        WeightsError: The file holds more than tensors, is damaged, has no state dictionary, could
+            not be read within the limits, or the temporary folder has no room for its numbers.
     """
     try:
-        import torch
-    except ImportError as error:
-        raise _missing("PyTorch checkpoint", path, "torch") from error
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is refused: it holds Python objects, which could run code when they are "
-            "opened, and not tensors only.",
-            hint="Save model.state_dict() with torch.save where you trust the file, or take a "
-            "safetensors file.",
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from error
-    return _plain({name: _array(value) for name, value in _state(loaded, path, torch).items()})
+        with room_told(str(path)), TemporaryDirectory() as folder:
+            return _plain(_read(path, Path(folder) / "values"))
+    except BundleError as error:
+        raise WeightsError(error.message, hint=error.hint) from error
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise unreadable(str(path), error) from error
 
 
 def safetensors_state(path: Path) -> State:
@@ -64,47 +69,35 @@ def safetensors_state(path: Path) -> State:
     try:
         import safetensors
     except ImportError as error:
-        raise _missing("safetensors file", path, "safetensors") from error
+        raise MissingExtraError(
+            f"The safetensors file {path} needs the package safetensors, which is not installed.",
+            hint="pip install 'delineate[safetensors]'",
+        ) from error
     try:
         found: Any = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
         return _plain({name: _decoded(stored) for name, stored in found})
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, error) from error
+        raise unreadable(str(path), error) from error
 
 
-def _missing(what: str, path: Path, extra: str) -> MissingExtraError:
-    return MissingExtraError(
-        f"The {what} {path} needs the package {extra}, which is not installed.",
-        hint=f"pip install 'delineate[{extra}]'",
+def _read(path: Path, values: Path) -> State:
+    """Return what a child has read, with names as they are stored."""
+    size = path.stat().st_size
+    most = min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
+    limits = Limits(
+        seconds=_SECONDS + size / _PER_SECOND,
+        memory=_MEMORY + _PER_BYTE * size,
+        written=most + _ANSWER_BYTES,
     )
-
-
-def _damaged(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(
-        f"{path} cannot be read: {reason_of(error)}.",
-        hint="Get the file again: it is cut short, damaged, or no file of tensors.",
+    found = run_child(
+        "delineate.modelfiles.torch_reading",
+        {"file": str(path.resolve()), "to": str(values), "most": most, "name": str(path)},
+        accelerated=False,
+        limits=limits,
+        name=str(path),
     )
-
-
-def _state(loaded: Any, path: Path, torch: Any) -> Mapping[str, Any]:
-    for key in _NESTED:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    is_state = isinstance(loaded, Mapping) and all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items()
-    )
-    if not is_state or not loaded:
-        raise WeightsError(
-            f"{path} holds no state dictionary: names and tensors, also under "
-            f"{' or '.join(_NESTED)}.",
-            hint="Save model.state_dict() with torch.save.",
-        )
-    return loaded  # type: ignore[no-any-return]
-
-
-def _array(tensor: Any) -> np.ndarray:
-    plain = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
-    return np.asarray(plain.cpu().numpy())
+    names = [str(tensor["name"]) for tensor in found["tensors"]]
+    return dict(zip(names, taken(values, found["tensors"]), strict=True))
 
 
 def _decoded(stored: Mapping[str, Any]) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""Which rows of a campaign are kept, and which cases are tried again."""
+
+import pytest
+
+from tests.campaigns import record
+
+NAME = "some"
+
+
+@pytest.fixture(autouse=True)
+def at(monkeypatch, tmp_path):
+    """Sets the commit that rows are of."""
+    monkeypatch.setattr(record, "ROWS", tmp_path / "rows")
+
+    def choose(commit):
+        monkeypatch.setattr(record, "circumstances", lambda: {"commit": commit})
+
+    choose("abc")
+    return choose
+
+
+def tried(cases, *, right=True, part=""):
+    """Go on with a campaign; return which of its cases are tried."""
+    found = []
+
+    def try_one(case):
+        found.append(case)
+        return {"right": right}
+
+    rows = record.go_on(NAME, cases, try_one, part=part)
+    assert {row["case"] for row in rows} == set(cases)
+    return found
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_what_has_its_row_of_this_commit_is_not_tried_again(at, right):
+    assert tried(["a", "b"], right=right) == ["a", "b"]
+    assert tried(["a", "b", "c"]) == ["c"]
+    at("def")
+    assert tried(["a"]) == ["a"]
+
+
+def test_rows_of_a_changed_tree_stand_for_no_other(at):
+    at(f"abc{record.CHANGED}")
+    assert tried(["a"]) == ["a"]
+    assert tried(["a"]) == ["a"]
+
+
+def test_what_could_not_be_tried_is_tried_again():
+    assert tried(["a"], right=None) == ["a"]
+    assert tried(["a"]) == ["a"]
+    assert tried(["a"]) == []
+
+
+def test_rows_of_cases_that_are_no_more_are_left_out_but_kept():
+    tried(["a", "b"])
+    tried(["b"])
+    assert [row["case"] for row in record.read(NAME)] == ["b"]
+    assert tried(["a", "b"]) == []
+
+
+def test_each_part_has_its_own_cases():
+    tried(["jax: a"], part="jax")
+    tried(["torch: a", "torch: b"], part="torch")
+    tried(["jax: c"], part="jax")
+    assert record.cases_of(NAME) == ["jax: c", "torch: a", "torch: b"]
+
+
+def test_what_is_not_as_it_should_be_ends_with_1_and_is_named(capsys):
+    record.conclude([{"case": "a", "right": True}, {"case": "b", "right": None}], "things")
+    said = capsys.readouterr().out
+    assert "2 things, 0 not as they should be: none" in said
+    assert "1 could not be tried here: b" in said
+    with pytest.raises(SystemExit) as ended:
+        record.conclude([{"case": "a", "right": False}], "things")
+    assert ended.value.code == 1
+    assert "1 not as they should be: a" in capsys.readouterr().out

@@ -1,0 +1,56 @@
+"""What a file of weights is, by its content, however long its list of members."""
+
+import zipfile
+
+import pytest
+
+from delineate.errors import WeightsError
+from delineate.models.weights import kinds
+from delineate.models.weights.kinds import kind_of
+
+
+def packed(path, *names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (("config.json", "model.weights.h5"), "keras"),
+        (("own/data.pkl", "own/data/0"), "torch"),
+    ],
+)
+def test_an_archive_is_what_its_members_are(tmp_path, names, kind):
+    assert kind_of(packed(tmp_path / "file", *names)) == kind
+
+
+def test_what_torch_saves_is_known_in_both_formats(tmp_path):
+    torch = pytest.importorskip("torch")
+    for new in (True, False):
+        torch.save({"a": torch.zeros(2)}, tmp_path / "a.pt", _use_new_zipfile_serialization=new)
+        assert kind_of(tmp_path / "a.pt") == "torch"
+
+
+def test_another_archive_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="is no file of weights"):
+        kind_of(packed(tmp_path / "file", "image.png"))
+
+
+@pytest.mark.parametrize("limit", ["_MOST_MEMBERS", "_MOST_LIST_BYTES"])
+def test_a_long_list_of_members_is_refused_before_they_become_objects(tmp_path, monkeypatch, limit):
+    path = packed(tmp_path / "file", "own/data.pkl", "own/data/0", "own/data/1")
+    monkeypatch.setattr(kinds, limit, 2)
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it has been opened"))
+    with pytest.raises(WeightsError, match="file is .*: its list of members has") as error:
+        kind_of(path)
+    assert error.value.hint
+
+
+def test_an_archive_that_is_cut_short_is_told(tmp_path):
+    path = packed(tmp_path / "file", "own/data.pkl")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="file is cut short or damaged"):
+        kind_of(path)
