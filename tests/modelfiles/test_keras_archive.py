@@ -11,7 +11,6 @@ from delineate.modelfiles import keras_archive
 from delineate.modelfiles.keras_archive import config_of, extract_weights
 from tests.bundles import pointwise_model
 
-
 FULL = Path("/dev/full")
 
 

@@ -45,7 +45,8 @@ def try_out(said: Mapping[str, Any], _: Arrays) -> bool:
         raise
     except Exception as error:
         raise BundleError(
-            f"{path} does not run: {reason_of(error)[:200]}.", hint="Get the bundle again, or another one."
+            f"{path} does not run: {reason_of(error)[:200]}.",
+            hint="Get the bundle again, or another one.",
         ) from error
     expected = (*images.shape[:3], said["outputs"])
     if found.shape != expected:

@@ -264,9 +264,7 @@ def test_bytes_that_were_looked_at_are_read_once(tmp_path):
 def test_every_header_passes_the_stream_on_this_python(monkeypatch):
     """tarfile calls _proc_member for each header: were it to stop, nothing would be looked at."""
     seen = []
-    monkeypatch.setattr(
-        tar_stream.TarStream, "look_ahead", lambda _, kind, size: seen.append(kind)
-    )
+    monkeypatch.setattr(tar_stream.TarStream, "look_ahead", lambda _, kind, size: seen.append(kind))
     comment = record(b"comment")
     content = extended(comment, tarfile.XGLTYPE) + extended(comment) + header() + bytes(1024)
     stream = tar_stream.TarStream(io.BytesIO(content), Unlimited())

@@ -44,7 +44,7 @@ def test_a_long_list_of_members_is_refused_before_they_become_objects(tmp_path, 
     path = packed(tmp_path / "file", "own/data.pkl", "own/data/0", "own/data/1")
     monkeypatch.setattr(kinds, limit, 2)
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it has been opened"))
-    with pytest.raises(WeightsError, match="file is .*: its list of members has") as error:
+    with pytest.raises(WeightsError, match=r"file is .*: its list of members has") as error:
         kind_of(path)
     assert error.value.hint
 
