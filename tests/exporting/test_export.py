@@ -15,11 +15,13 @@ from delineate.bundle import Bundle, Member, copy_bundle
 from delineate.data.dataset import Dataset
 from delineate.errors import BackendError, BundleError, MissingExtraError, UsageError
 from delineate.exporting import export as export_module
+from delineate.exporting.calibration import Calibration
 from delineate.exporting.export import export
 from delineate.exporting.formats import Format
 from delineate.exporting.formats import openvino as openvino_format
 from delineate.exporting.parity import Tolerance, compare, padded_alike
 from delineate.prediction.predictor import Predictor
+from delineate.prediction.runtimes.extras import import_openvino
 from delineate.prediction.runtimes.litert import LiteRtRuntime
 from delineate.prediction.runtimes.onnx import OnnxRuntime
 from delineate.prediction.runtimes.openvino import OpenVinoRuntime
@@ -135,11 +137,49 @@ def test_int8_knows_a_bright_image_among_dark_ones(tmp_path):
     lights = [0.05] * 31 + [1.0]
     samples = [light * rng.random((1, 32, 32, 3), np.float32) for light in lights]
     (tmp_path / "out").mkdir()
-    openvino_format(model, tmp_path / "out" / "model.xml", "int8", samples)
+    openvino_format(model, tmp_path / "out" / "model.xml", "int8", Calibration(samples))
     wanted = np.asarray(model(samples[-1]))
     given = OpenVinoRuntime.open(tmp_path / "out" / "model.xml").run(samples[-1])
     # By the mean of the images' ranges, some 0.08 here, all brighter pixels would be one.
     assert np.abs(given - wanted).max() < 0.1 * np.ptp(wanted)
+
+
+def in_openvino(folder):
+    """Return in which type the weights of each convolution are stored."""
+    found = []
+    for node in import_openvino().Core().read_model(folder / "model.xml").get_ordered_ops():
+        if node.get_type_name() == "Convolution":
+            stored = node.input_value(1).get_node()
+            while stored.inputs():
+                stored = stored.input_value(0).get_node()
+            found.append(stored.get_element_type().get_type_name())
+    return found
+
+
+def in_onnx(folder):
+    """Likewise."""
+    graph = pytest.importorskip("onnx").load(folder / "model.onnx").graph
+    scaled = {
+        name for node in graph.node if "quantize" in node.op_type.lower() for name in node.output
+    }
+    return ["i8" if n.input[1] in scaled else "f32" for n in graph.node if n.op_type == "Conv"]
+
+
+@pytest.mark.parametrize(("name", "stored"), [("openvino", in_openvino), ("onnx", in_onnx)])
+def test_where_int8_loses_too_much_the_first_convolution_is_spared(
+    tmp_path, bundle, data, monkeypatch, name, stored
+):
+    needs(name)
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.2, 0.2, 1.0))
+    export(bundle.folder, data, format=name, precision="int8", to=tmp_path / "all")
+    answers, told = ["it is", ""], []
+    monkeypatch.setattr(export_module, "too_far", lambda *_: answers.pop(0))
+    export(
+        bundle.folder, data, format=name, precision="int8", to=tmp_path / "most", say=told.append
+    )
+    assert [text for text in told if "its first convolution in float32" in text] == told[2:3]
+    assert stored(tmp_path / "all") == ["i8"] * 3
+    assert stored(tmp_path / "most") == ["f32", "i8", "i8"]
 
 
 def test_an_export_that_is_too_far_leaves_nothing(tmp_path, bundle, data, monkeypatch):
@@ -421,7 +461,7 @@ def test_quantizing_leaves_the_logging_of_others_alone(tmp_path, bundle, data, m
 
 
 def test_what_cannot_be_converted_is_an_error_with_a_hint(tmp_path, bundle, data, monkeypatch):
-    def write(model, path, precision, samples):
+    def write(model, path, precision, calibration):
         raise RuntimeError("no such operation\nand more")
 
     broken = Format(write, "model.xml", "NumPy", "numpy", ("float32",))

@@ -30,6 +30,7 @@ samples = [np.random.default_rng(0).random((1, 8, 8, 3), np.float32) for _ in ra
 EXPORT = """
 import keras
 from delineate.catalog import find
+from delineate.exporting.calibration import Calibration
 
 image = keras.Input((None, None, 3))
 model = keras.Model(image, keras.layers.Conv2D(2, 3, padding="same")(image))
@@ -38,7 +39,7 @@ find("formats", {name!r}).engine_version()
 for precision in sorted({{"float32", {precision!r}}}):
     file = folder / precision / find("formats", {name!r}).file
     file.parent.mkdir(parents=True)
-    find("formats", {name!r}).write(model, file, precision, samples)
+    find("formats", {name!r}).write(model, file, precision, Calibration(samples))
     find("runtimes", {name!r}).open(file).run(samples[0])
 """
 VIDEO = """

@@ -13,8 +13,9 @@ from delineate.data.dataset import Dataset
 from delineate.data.pipeline import ValidationWindows
 from delineate.errors import BundleError, UsageError, near_miss
 from delineate.evaluation.choose import choose_part
+from delineate.exporting.calibration import Calibration
 from delineate.exporting.formats import Format
-from delineate.exporting.parity import TOLERANCES, compare, require_near
+from delineate.exporting.parity import TOLERANCES, compare, require_near, too_far
 from delineate.exporting.precision import in_float32
 from delineate.exporting.writing import write_model
 from delineate.models.opening import open_model
@@ -70,23 +71,60 @@ def export(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
         place = Path(name)
-        tell(f"writing {format} in {precision}")
-        card = _write(source, place, windows, to=(format, precision))
-        tell(f"comparing it on {len(images)} images")
-        proof = _prove(source, card, place, images=images, of=(format, precision))
-        proven = card.model_copy(update={"export": proof})
-        return Bundle.save(target, proven, lambda fresh: _move(place, fresh))
+        card = _proven(
+            source, place, images=images, windows=windows, to=(format, precision), tell=tell
+        )
+        return Bundle.save(target, card, lambda fresh: _move(place, fresh))
 
 
-def _write(
-    source: Bundle, place: Path, windows: Sequence[np.ndarray], *, to: tuple[str, str]
+def _proven(
+    source: Bundle,
+    place: Path,
+    *,
+    images: Dataset,
+    windows: Sequence[np.ndarray],
+    to: tuple[str, str],
+    tell: Say,
 ) -> Card:
+    """Write the models, of int8 with more in floating point until they are near their source.
+
+    Args:
+        source: The bundle of Keras models.
+        place: The folder to write to.
+        images: To compare on.
+        windows: Inputs of the network, by which int8 is calibrated.
+        to: The format and the precision.
+        tell: Called with a sentence before each stage.
+
+    Returns:
+        The card of what was written.
+
+    Raises:
+        BundleError: It is too far from its source.
+        MissingExtraError: The engine, or what converts to it, is not installed.
+    """
+    name, precision = to
+    most = find("formats", name).spares if precision == "int8" else 0
+    # First: what of it cannot be predicted with is not exported.
+    usual = Predictor.open(source.folder, runtime="keras")
+    for spared in range(most + 1):
+        tell(f"writing {name} in {precision}{', its first convolution in float32' * spared}")
+        card = _write(source, place, Calibration(windows, spared), to=to)
+        tell(f"comparing it on {len(images)} images")
+        found = _compared(source, card, place, usual=usual, images=images)
+        if not too_far(found, TOLERANCES[precision]):
+            break
+    require_near(found, TOLERANCES[precision])
+    return card.model_copy(update={"export": found})
+
+
+def _write(source: Bundle, place: Path, calibration: Calibration, *, to: tuple[str, str]) -> Card:
     """Write each member as a file below a folder; return the card that names them.
 
     Args:
         source: The bundle of Keras models.
         place: The folder.
-        windows: Inputs of the network, by which int8 is calibrated.
+        calibration: What int8 is made by.
         to: The format and the precision.
     """
     name, precision = to
@@ -101,39 +139,37 @@ def _write(
             place / file,
             format=name,
             precision=precision,
-            samples=windows,
+            calibration=calibration,
             ours=source.ours,
         )
     return source.card.model_copy(update={"members": tuple(written), "precision": precision})
 
 
-def _prove(
-    source: Bundle, card: Card, place: Path, *, images: Dataset, of: tuple[str, str]
+def _compared(
+    source: Bundle, card: Card, place: Path, *, usual: Predictor, images: Dataset
 ) -> Export:
-    """Return how near what was written is to its source: within the tolerance.
+    """Return how near what was written is to its source.
 
     Args:
         source: The bundle of Keras models.
         card: What names the written files.
         place: The folder they are in.
+        usual: What predicts with the source.
         images: To compare on.
-        of: The format and the precision.
 
     Raises:
-        BundleError: It is not.
+        BundleError: It does not run.
         MissingExtraError: The engine is not installed.
     """
-    name, precision = of
+    name, precision = card.members[0].runtime, card.precision
     files = [source.folder / member.file for member in source.card.members]
     keras = [KerasRuntime(in_float32(open_model(file, ours=source.ours))) for file in files]
     before = Predictor(source.card, keras)
-    usual = Predictor.open(source.folder, runtime="keras")
     runtime = find("runtimes", name)
     after = Predictor(card, [runtime.open(place / member.file) for member in card.members])
     # Not before it is opened, which says what is missing and keeps it from reporting its use.
     engine = find("formats", name).engine_version()
     found = compare(before, after, images, usual=usual, said=(name, precision, engine))
-    require_near(found, TOLERANCES[precision])
     return found.model_copy(update={"source": source_of(source.card)})
 
 

@@ -142,15 +142,12 @@ def _seconds(predictor: Predictor, image: np.ndarray) -> float:
     return time.perf_counter() - begun
 
 
-def require_near(found: Export, tolerance: Tolerance) -> None:
-    """Refuse an export that is too far from what it is of.
+def too_far(found: Export, tolerance: Tolerance) -> str:
+    """Return in what an export is too far from what it is of, in words; nothing where it is not.
 
     Args:
         found: What was measured.
         tolerance: How far it may be.
-
-    Raises:
-        BundleError: It is too far.
     """
     before, after = (found.mean_iou[name] or 0.0 for name in ("before", "after"))
     largest = tolerance.difference
@@ -169,7 +166,20 @@ def require_near(found: Export, tolerance: Tolerance) -> None:
         if before - after > tolerance.loss
         else "",
     ]
-    told = "; ".join(each for each in far if each)
+    return "; ".join(each for each in far if each)
+
+
+def require_near(found: Export, tolerance: Tolerance) -> None:
+    """Refuse an export that is too far from what it is of.
+
+    Args:
+        found: What was measured.
+        tolerance: How far it may be.
+
+    Raises:
+        BundleError: It is too far.
+    """
+    told = too_far(found, tolerance)
     if told:
         raise BundleError(
             f"The export to {found.format} in {found.precision} is too far from the Keras model on "

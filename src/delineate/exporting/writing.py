@@ -1,17 +1,15 @@
 """Models written in a format by TensorFlow, which writes those of images of any size."""
 
 import sys
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from delineate.catalog import find
 from delineate.child import Arrays, run_child, serve
 from delineate.errors import BundleError, DelineateError, MissingExtraError, reason_of
+from delineate.exporting.calibration import Calibration
 
 _WRITER = "tensorflow"
 
@@ -22,7 +20,7 @@ def write_model(
     *,
     format: str,  # noqa: A002 - the word of the command line
     precision: str,
-    samples: Sequence[np.ndarray] = (),
+    calibration: Calibration,
     ours: bool = False,
 ) -> None:
     """Write a Keras model in a format.
@@ -35,7 +33,7 @@ def write_model(
         target: The model's file in that format.
         format: A name in the table of formats.
         precision: One of the format's.
-        samples: Inputs to calibrate int8 with, each float32 (1, height, width, channels).
+        calibration: What int8 is made by.
         ours: Whether delineate has written the ``.keras`` file on this machine.
 
     Raises:
@@ -51,18 +49,24 @@ def write_model(
     import keras
 
     if keras.backend.backend() == _WRITER:
-        _write(source, target, format, precision, samples, ours=ours)
+        _write(source, target, format, precision, calibration, ours=ours)
         return
-    places = {"source": str(source), "target": str(target)}
-    said = {**places, "name": format, "precision": precision, "ours": ours}
+    said = {
+        "source": str(source),
+        "target": str(target),
+        "name": format,
+        "precision": precision,
+        "spared": calibration.spared,
+        "ours": ours,
+    }
     module = "delineate.exporting.writing"
-    run_child(module, said, samples, backend=_WRITER, accelerated=False)
+    run_child(module, said, calibration.samples, backend=_WRITER, accelerated=False)
 
 
 def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
     places = Path(said["source"]), Path(said["target"])
-    samples = list(arrays.values())
-    _write(*places, said["name"], said["precision"], samples, ours=said["ours"])
+    calibration = Calibration(list(arrays.values()), said["spared"])
+    _write(*places, said["name"], said["precision"], calibration, ours=said["ours"])
 
 
 def _write(
@@ -70,7 +74,7 @@ def _write(
     target: Path,
     name: str,
     precision: str,
-    samples: Sequence[np.ndarray],
+    calibration: Calibration,
     *,
     ours: bool,
 ) -> None:
@@ -85,7 +89,7 @@ def _write(
     try:
         # Converters show their progress where a program expects JSON.
         with redirect_stdout(sys.stderr):
-            find("formats", name).write(model, target, precision, samples)
+            find("formats", name).write(model, target, precision, calibration)
     except (DelineateError, OSError):
         raise
     except Exception as error:
