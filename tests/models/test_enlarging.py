@@ -65,6 +65,29 @@ def test_images_of_one_size_have_a_layer_of_keras_and_are_left_alone():
     assert len(network(exchanged=True, size=(5, 7)).layers) < len(network(exchanged=False).layers)
 
 
+@pytest.mark.parametrize("how", ["kind", "settings", "order"])
+def test_layers_that_do_something_else_under_these_names_are_left_alone(how):
+    image = keras.Input((None, None, 3))
+    repeated = keras.layers.UpSampling2D(2, name="own_repeat")(image)
+    found = repeated
+    for slope, window in (("own_rows", (3, 1)), ("own", (1, 3))):
+        mean = keras.layers.AveragePooling2D(window, 1, "same", name=f"{slope}_mean3")(found)
+        if how == "kind" and slope == "own":
+            mean = keras.layers.MaxPooling2D(window, 1, "same", name="max")(mean)
+        share = 0.7 if how == "settings" else 0.75
+        parts = [
+            keras.layers.Rescaling(share, name=f"{slope}_weigh3")(mean),
+            keras.layers.Rescaling(0.25, name=f"{slope}_weigh1")(
+                repeated if how == "order" else found
+            ),
+        ]
+        found = keras.layers.Add(name=slope)(parts)
+    model = keras.Model(image, found)
+    wanted = keras.ops.convert_to_numpy(model(IMAGES))
+    assert enlarge_at_once(model) == 0
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(IMAGES)), wanted)
+
+
 def test_a_layer_of_that_name_alone_is_left_alone():
     image = keras.Input((None, None, 3))
     layer = keras.layers.UpSampling2D(2, name="own_repeat")

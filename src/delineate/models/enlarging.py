@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from delineate.models.blocks import names_of_enlargement
+from delineate.models.blocks import Style, enlarge, names_of_enlargement
 from delineate.models.machine import device
 
 Tensor = Any
@@ -41,7 +41,7 @@ def enlarge_at_once(model: keras.Model, *, compiled: bool = False) -> int:
         return 0
     known = {layer.name: layer for layer in model.layers}
     found = [(layer, _rest(layer, known)) for layer in known.values() if _repeats(layer)]
-    whole = [(layer, rest) for layer, rest in found if all(each is not None for each in rest)]
+    whole = [(layer, rest) for layer, rest in found if rest]
     for layer, rest in whole:
         layer.call = MethodType(_at_once(kernel), layer)
         for each in rest:
@@ -56,10 +56,26 @@ def _repeats(layer: layers.Layer) -> bool:
     return bool(last and layer.interpolation == "nearest" and layer.size[0] == layer.size[1])
 
 
-def _rest(layer: Any, known: Mapping[str, layers.Layer]) -> list[Any]:
-    """Return the layers that make a mean of repeated pixels; None for each that is not there."""
-    name = layer.name.removesuffix(_REPEAT)
-    return [known.get(each) for each in names_of_enlargement(name, layer.size[0])[1:]]
+def _rest(layer: Any, known: Mapping[str, layers.Layer]) -> list[layers.Layer]:
+    """Return the layers that make a mean of repeated pixels, none where they do something else."""
+    name, factor = layer.name.removesuffix(_REPEAT), layer.size[0]
+    if factor < 2 or not all(each in known for each in names_of_enlargement(name, factor)):
+        return []
+    image = layers.Input((None, None, 1))
+    enlarged = enlarge(image, factor, style=Style(dtype=layer.dtype_policy.name), name=name)
+    wanted = keras.Model(image, enlarged).layers[2:]
+    found = [known[each.name] for each in wanted]
+    alike = all(_does(each) == _does(like) for each, like in zip(found, wanted, strict=True))
+    return found if alike else []
+
+
+def _does(layer: layers.Layer) -> tuple[Any, ...]:
+    """Return what a layer does with what: a network from elsewhere may use any name for it."""
+    # As often as the network is called, and each time with the same.
+    nodes = layer._inbound_nodes
+    calls = {tuple(each.operation.name for each in node.parent_nodes) for node in nodes}
+    settings = {name: said for name, said in layer.get_config().items() if name != "trainable"}
+    return type(layer), settings, calls
 
 
 def _at_once(kernel: Enlarge) -> Callable[..., Tensor]:
