@@ -1,3 +1,4 @@
+import logging
 import os
 import sys
 from pathlib import Path
@@ -55,6 +56,19 @@ def test_the_first_installed_backend_is_chosen_in_the_order_for_the_machine(
     assert choose_backend() == chosen
     assert os.environ["KERAS_BACKEND"] == chosen
     assert machine.imported == ["keras"]
+
+
+def test_tensorflow_does_not_warn_of_each_new_size(machine, caplog):
+    machine.installed = {"tensorflow"}
+    choose_backend()
+    logger = logging.getLogger("tensorflow")
+    logger.propagate, before = True, logger.propagate
+    try:
+        logger.warning("5 out of the last %d calls triggered tf.function retracing.", 5)
+        logger.warning("Something else.")
+    finally:
+        logger.propagate = before
+    assert caplog.messages == ["Something else."]
 
 
 def test_what_is_wanted_comes_before_what_is_first(machine):

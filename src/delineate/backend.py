@@ -1,5 +1,6 @@
 """Chooses Keras's backend, before Keras is imported."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -47,7 +48,13 @@ def choose_backend(wanted: str | None = None) -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
         import_module("keras")
+    logging.getLogger("tensorflow").addFilter(_is_news)
     return name
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a warning of TensorFlow's helps: that each new size is traced does not."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextmanager

@@ -37,6 +37,11 @@ def _rebuild(kind: type[DelineateError], message: str, hint: str) -> DelineateEr
     return kind(message, hint=hint)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what a library's error says, in one line without a full stop; its kind if nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 class UsageError(DelineateError):
     """The caller asked for something that does not exist or makes no sense."""
 

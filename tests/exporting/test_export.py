@@ -3,6 +3,7 @@
 import logging
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,11 +14,17 @@ from delineate.bundle import Bundle, Member, copy_bundle
 from delineate.data.dataset import Dataset
 from delineate.errors import BackendError, BundleError, MissingExtraError, UsageError
 from delineate.exporting import export as export_module
+from delineate.exporting.calibration import Calibration
 from delineate.exporting.export import export
 from delineate.exporting.formats import Format
+from delineate.exporting.formats import openvino as openvino_format
 from delineate.exporting.parity import Tolerance, compare, padded_alike
 from delineate.prediction.predictor import Predictor
+from delineate.prediction.runtimes.extras import import_openvino
+from delineate.prediction.runtimes.litert import LiteRtRuntime
+from delineate.prediction.runtimes.onnx import OnnxRuntime
 from delineate.prediction.runtimes.openvino import OpenVinoRuntime
+from delineate.prediction.runtimes.savedmodel import SavedModelRuntime
 from delineate.runs import Run
 from tests.bundles import save_bundle
 
@@ -104,18 +111,74 @@ def test_engines_that_round_sizes_up_are_compared_at_the_same_sizes(bundle):
     assert found.largest_difference < 1e-5
 
 
-def test_int8_is_smaller_and_differs(tmp_path, bundle, data, monkeypatch):
-    needs("openvino")
-    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.5, 0.5, 1.0))
+@pytest.mark.parametrize("name", ["openvino", "onnx", "litert"])
+def test_a_coarser_precision_is_smaller_and_differs(tmp_path, data, monkeypatch, name):
+    needs(name)
+    for precision in ("float16", "int8"):
+        monkeypatch.setitem(export_module.TOLERANCES, precision, Tolerance(None, 0.5, 0.5, 1.0))
     large = save_bundle(tmp_path / "large", network(filters=64))
     sizes = {}
-    for precision in ("float32", "int8"):
-        made = export(
-            large.folder, data, format="openvino", precision=precision, to=tmp_path / precision
-        )
-        sizes[precision] = (made.folder / "model.bin").stat().st_size
-        assert (made.card.export.largest_difference > 1e-4) == (precision == "int8")
+    for precision in ("float32", "float16", "int8"):
+        made = export(large.folder, data, format=name, precision=precision, to=tmp_path / precision)
+        sizes[precision] = max(path.stat().st_size for path in made.folder.iterdir())
+        assert (made.card.export.largest_difference > 1e-4) == (precision != "float32")
+    assert sizes["float16"] < 0.6 * sizes["float32"]
     assert sizes["int8"] < 0.4 * sizes["float32"]
+
+
+def test_int8_knows_a_bright_image_among_dark_ones(tmp_path):
+    needs("openvino")
+    keras.utils.set_random_seed(0)
+    image = layers.Input((32, 32, 3))
+    found = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    model = keras.Model(image, layers.Conv2D(2, 1)(found))
+    rng = np.random.default_rng(0)
+    lights = [0.05] * 31 + [1.0]
+    samples = [light * rng.random((1, 32, 32, 3), np.float32) for light in lights]
+    (tmp_path / "out").mkdir()
+    openvino_format(model, tmp_path / "out" / "model.xml", "int8", Calibration(samples))
+    wanted = np.asarray(model(samples[-1]))
+    given = OpenVinoRuntime.open(tmp_path / "out" / "model.xml").run(samples[-1])
+    # By the mean of the images' ranges, some 0.08 here, all brighter pixels would be one.
+    assert np.abs(given - wanted).max() < 0.1 * np.ptp(wanted)
+
+
+def in_openvino(folder):
+    """Return in which type the weights of each convolution are stored."""
+    found = []
+    for node in import_openvino().Core().read_model(folder / "model.xml").get_ordered_ops():
+        if node.get_type_name() == "Convolution":
+            stored = node.input_value(1).get_node()
+            while stored.inputs():
+                stored = stored.input_value(0).get_node()
+            found.append(stored.get_element_type().get_type_name())
+    return found
+
+
+def in_onnx(folder):
+    """Likewise."""
+    graph = pytest.importorskip("onnx").load(folder / "model.onnx").graph
+    scaled = {
+        name for node in graph.node if "quantize" in node.op_type.lower() for name in node.output
+    }
+    return ["i8" if n.input[1] in scaled else "f32" for n in graph.node if n.op_type == "Conv"]
+
+
+@pytest.mark.parametrize(("name", "stored"), [("openvino", in_openvino), ("onnx", in_onnx)])
+def test_where_int8_loses_too_much_the_first_convolution_is_spared(
+    tmp_path, bundle, data, monkeypatch, name, stored
+):
+    needs(name)
+    monkeypatch.setitem(export_module.TOLERANCES, "int8", Tolerance(None, 0.2, 0.2, 1.0))
+    export(bundle.folder, data, format=name, precision="int8", to=tmp_path / "all")
+    answers, told = ["it is", ""], []
+    monkeypatch.setattr(export_module, "too_far", lambda *_: answers.pop(0))
+    export(
+        bundle.folder, data, format=name, precision="int8", to=tmp_path / "most", say=told.append
+    )
+    assert [text for text in told if "its first convolution in float32" in text] == told[2:3]
+    assert stored(tmp_path / "all") == ["i8"] * 3
+    assert stored(tmp_path / "most") == ["f32", "i8", "i8"]
 
 
 def test_an_export_that_is_too_far_leaves_nothing(tmp_path, bundle, data, monkeypatch):
@@ -280,6 +343,35 @@ def test_an_engine_that_meets_what_it_lacks_is_an_error(tmp_path, bundle, data, 
     assert not list((tmp_path / "a").iterdir())
 
 
+def fail(*said, **more):
+    raise RuntimeError("no such operation\nand more")
+
+
+def failing(name):
+    """Return an opened model whose engine meets what it lacks at its first image."""
+    index = [{"index": 0}]
+    inputs, outputs = (lambda: index), (lambda: index)
+    interpreter = SimpleNamespace(
+        get_input_details=inputs, get_output_details=outputs, resize_tensor_input=fail
+    )
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="image")], run=fail)
+    model = SimpleNamespace(is_dynamic=lambda: False, has_rt_info=lambda path: False)
+    return {
+        "ONNX Runtime": OnnxRuntime(session),
+        "OpenVINO": OpenVinoRuntime(SimpleNamespace(compile_model=fail), model),
+        "LiteRT": LiteRtRuntime(interpreter),
+        "TensorFlow": SavedModelRuntime(None, fail),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["ONNX Runtime", "OpenVINO", "LiteRT", "TensorFlow"])
+def test_an_engine_that_fails_at_an_image_is_an_error_with_a_way_out(name):
+    with pytest.raises(BundleError) as error:
+        failing(name).run(np.zeros((1, 8, 8, 3), np.float32))
+    assert error.value.message == f"{name} cannot predict with this model: no such operation."
+    assert "--runtime keras" in error.value.hint
+
+
 @pytest.mark.parametrize("what", ["run", "best", "files", "a file"])
 def test_what_is_no_export_is_not_replaced(tmp_path, run, data, what):
     (tmp_path / "files").mkdir()
@@ -329,7 +421,7 @@ def test_quantizing_leaves_the_logging_of_others_alone(tmp_path, bundle, data, m
 
 
 def test_what_cannot_be_converted_is_an_error_with_a_hint(tmp_path, bundle, data, monkeypatch):
-    def write(model, path, precision, samples):
+    def write(model, path, precision, calibration):
         raise RuntimeError("no such operation\nand more")
 
     broken = Format(write, "model.xml", "NumPy", "numpy", ("float32",))

@@ -30,13 +30,16 @@ samples = [np.random.default_rng(0).random((1, 8, 8, 3), np.float32) for _ in ra
 EXPORT = """
 import keras
 from delineate.catalog import find
+from delineate.exporting.calibration import Calibration
 
 image = keras.Input((None, None, 3))
 model = keras.Model(image, keras.layers.Conv2D(2, 3, padding="same")(image))
-for precision in ("float32", {precision!r}):
+# Whoever is imported first has to be silent.
+find("formats", {name!r}).engine_version()
+for precision in sorted({{"float32", {precision!r}}}):
     file = folder / precision / find("formats", {name!r}).file
     file.parent.mkdir(parents=True)
-    find("formats", {name!r}).write(model, file, precision, samples)
+    find("formats", {name!r}).write(model, file, precision, Calibration(samples))
     find("runtimes", {name!r}).open(file).run(samples[0])
 """
 VIDEO = """
@@ -56,6 +59,7 @@ SCRIPTS = {
     "openvino": (("openvino", "nncf"), EXPORT.format(name="openvino", precision="int8")),
     "onnx": (("onnxruntime", "tf2onnx"), EXPORT.format(name="onnx", precision="int8")),
     "litert": (("ai_edge_litert",), EXPORT.format(name="litert", precision="int8")),
+    "savedmodel": ((), EXPORT.format(name="savedmodel", precision="float32")),
     "video": (("av",), VIDEO),
 }
 

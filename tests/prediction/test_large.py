@@ -181,6 +181,26 @@ def test_what_is_done_is_not_done_again(tmp_path, path):
     assert (tmp_path / "out" / "a.tif").exists()
 
 
+def test_what_is_wanted_beside_the_mask_may_change_while_it_is_made(tmp_path, path):
+    predictor, out = bundle(tmp_path / "bundle"), tmp_path / "out" / "a"
+    interrupted(predictor, path, out, 0.6)
+    told = []
+    predict_large(predictor, path, out, Wanted(overlay=True), lambda *said: told.append(said))
+    assert told[0][0] > 0.3 * told[0][1]
+    again = []
+    predict_large(predictor, path, out, Wanted(), lambda *said: again.append(said))
+    assert again, "the preview is another one"
+
+
+def test_what_is_left_of_an_image_whose_name_goes_on_is_kept(tmp_path, path):
+    predictor, longer = bundle(tmp_path / "bundle"), path.with_name("a.part1.tif")
+    longer.write_bytes(path.read_bytes())
+    interrupted(predictor, longer, tmp_path / "out" / "a.part1", 0.6)
+    before = sorted((tmp_path / "out").iterdir())
+    predict_large(predictor, path, tmp_path / "out" / "a", Wanted())
+    assert set(before) <= set((tmp_path / "out").iterdir())
+
+
 def interrupted(predictor, path, out, share):
     """Predict until so much of it is done."""
 
@@ -435,19 +455,39 @@ def test_the_summary_says_whether_tiles_are_exact(tmp_path, path):
         assert (summary["tiles"], summary["runtime"]) == (said, "keras")
 
 
-def test_an_image_that_says_where_it_lies_keeps_it_whatever_its_size(tmp_path, picture):
+def write_placed(path, picture):
+    """Write a TIFF file that says where on Earth it lies."""
     tags = [(33550, "d", 3, (0.2, 0.2, 0.0), True), (33922, "d", 6, (0, 0, 0, 5e5, 5e6, 0), True)]
-    (tmp_path / "in").mkdir()
-    tifffile.imwrite(tmp_path / "in" / "a.tif", picture, photometric="rgb", extratags=tags)
-    bundle(tmp_path / "bundle")
-    done = predict_files(tmp_path / "bundle", [str(tmp_path / "in")], to=tmp_path / "out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, picture, photometric="rgb", extratags=tags)
+
+
+@pytest.mark.parametrize("how", ["parts", "resized", "objects"])
+def test_an_image_that_says_where_it_lies_keeps_it_whatever_its_size(tmp_path, picture, how):
+    write_placed(tmp_path / "in" / "a.tif", picture)
+    changes = {"fit": "resize", "size": (64, 64)} if how == "resized" else {}
+    predictor = bundle(tmp_path / "bundle", **changes)
+    wanted = Wanted(instances=how == "objects")
+    given = [str(tmp_path / "in")]
+    done = predict_files(tmp_path / "bundle", given, to=tmp_path / "out", wanted=wanted)
     assert [item["mask"] for item in done.written] == [str(tmp_path / "out" / "a.tif")]
     with tifffile.TiffFile(tmp_path / "out" / "a.tif") as file:
         assert file.pages[0].tags[33922].value == (0, 0, 0, 5e5, 5e6, 0)
+        np.testing.assert_array_equal(file.asarray(), predictor.predict(picture).mask)
+
+
+@pytest.mark.parametrize("fit", ["crop", "resize"])
+def test_a_mask_that_lies_on_earth_replaces_no_image(tmp_path, picture, fit):
+    write_placed(tmp_path / "in" / "sub" / "a.TIF", picture)
+    write_placed(tmp_path / "out" / "sub" / "a.tif", picture)
+    bundle(tmp_path / "bundle", fit=fit, size=(64, 64))
+    given = [str(tmp_path / "in"), str(tmp_path / "out" / "sub" / "a.tif")]
+    with pytest.raises(UsageError, match="would replace an image"):
+        predict_files(tmp_path / "bundle", given, to=tmp_path / "out")
 
 
 def test_the_more_classes_the_sooner_an_image_is_large(tmp_path, path, monkeypatch):
     pixels = SIZE[0] * SIZE[1]
     monkeypatch.setattr(raster_module, "LARGE", 2 * pixels)
-    assert not raster_module.is_large(path, values=2)
-    assert raster_module.is_large(path, values=3)
+    assert not raster_module.is_read_in_parts(path, values=2)
+    assert raster_module.is_read_in_parts(path, values=3)

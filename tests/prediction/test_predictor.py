@@ -202,6 +202,7 @@ class Constant:
 def test_a_runtime_of_the_callers_own_is_found_by_its_module_and_name(grey_bundle):
     predictor = Predictor.open(grey_bundle.folder, runtime=f"{__name__}:Constant")
     assert predictor.predict(np.zeros((2, 2), np.uint8)).mask.min() == 1
+    assert predictor.engine["runtime"] == f"{__name__}:Constant"
 
 
 @pytest.mark.parametrize("runtime", ["tests.prediction.test_predictor:Constant", "unheard-of"])

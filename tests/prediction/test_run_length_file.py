@@ -5,7 +5,8 @@ import pytest
 
 from delineate.decoding.run_lengths import decode
 from delineate.errors import DataError
-from delineate.prediction.run_length_file import run_length_file, write_run_lengths
+from delineate.prediction.run_length_file import run_length_file
+from tests.run_lengths import write_run_lengths
 
 SQUARES = np.kron(np.array([[0, 3], [8, 0]]), np.ones((3, 2), int))
 

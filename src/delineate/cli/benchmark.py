@@ -20,7 +20,9 @@ def benchmark(
         Path | None,
         typer.Option(metavar="DATA", help="Predict its validation images, and score them."),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each is timed.")] = 5.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="How long each is timed, at the least.")
+    ] = 5.0,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:

@@ -44,14 +44,15 @@ def benchmark(
         run: A run, or the folder of a run or of a bundle.
         dataset: Its validation images are predicted, or all of other data; unset: noise of the
             network's size, and no scores.
-        seconds: For how long each is timed.
+        seconds: For how long each is timed, and for 100 predictions at the least.
         say: Called with a sentence before each.
 
     Returns:
         By name: ``format``, ``precision``, ``latency_ms`` (``p50``, ``p99``),
-        ``images_per_second``, ``memory_mib`` (of the process), ``file_mib``, ``mean_iou`` (with
-        data), ``faster``: than Keras, a ratio; and ``stale``: whether an export is of earlier
-        weights or settings. An export that cannot be run has ``format`` and ``problem`` alone.
+        ``images_per_second``, ``memory_mib`` (of the process, which has the images in it),
+        ``file_mib``, ``mean_iou`` (with data), ``faster``: than Keras, a ratio; and ``stale``:
+        whether an export is of earlier weights or settings. An export that cannot be run has
+        ``format`` and ``problem`` alone.
 
     Raises:
         BundleError: There is no bundle.

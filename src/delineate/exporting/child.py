@@ -53,7 +53,8 @@ def run_child(
         named = {f"array{number:06d}": array for number, array in enumerate(arrays)}
         with (place / "arrays.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **named)
-        command = [sys.executable, "-m", module, folder]
+        command = [sys.executable, "-P", "-m", module, folder]
+        # -P: nothing in the working folder stands in for a library.
         # Its output is for people: standard error.
         done = subprocess.run(command, env=os.environ | known, stdout=2, check=False)
         try:

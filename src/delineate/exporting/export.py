@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from delineate.backend import choose_backend
-from delineate.bundle import Bundle, Card, Member
+from delineate.bundle import Bundle, Card, Export, Member
 from delineate.catalog import FORMATS, find
 from delineate.data.dataset import Dataset
 from delineate.data.pipeline import ValidationWindows
-from delineate.errors import BundleError, DataError, UsageError, near_miss
+from delineate.errors import BundleError, UsageError, near_miss
 from delineate.evaluation.choose import choose_part
+from delineate.exporting.calibration import Calibration
 from delineate.exporting.formats import Format
-from delineate.exporting.parity import TOLERANCES, compare, require_near
+from delineate.exporting.parity import TOLERANCES, compare, require_near, too_far
 from delineate.exporting.precision import in_float32
 from delineate.exporting.writing import write_model
 from delineate.prediction.exports import source_of
@@ -59,51 +60,117 @@ def export(
         OSError: It cannot be written.
     """
     tell = say or (lambda _: None)
-    chosen = _format(format, precision)
+    _require_format(format, precision)
     folder = run.folder if isinstance(run, Run) else Path(run)
     choose_backend()
     source = Bundle.open(folder)
     _require_keras(source)
     target = _usual_place(folder, format, precision) if to is None else _free(Path(to))
-    networks = [_in_float32(source, each) for each in source.card.members]
-    before, usual = Predictor(source.card, networks), Predictor.open(source.folder, runtime="keras")
     images, windows = _images(dataset, folder, source.card, precision)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as name:
         place = Path(name)
-        tell(f"writing {format} in {precision}")
-        file = chosen.file.format(precision=precision)
-        files = [
-            f"{_folder(number, networks)}/{file}".lstrip("/")
-            for number in range(1, len(networks) + 1)
-        ]
-        for member, file in zip(source.card.members, files, strict=True):
-            write_model(
-                source.folder / member.file,
-                place / file,
-                format=format,
-                precision=precision,
-                samples=windows,
-            )
+        card = _proven(
+            source, place, images=images, windows=windows, to=(format, precision), tell=tell
+        )
+        return Bundle.save(target, card, lambda fresh: _move(place, fresh))
+
+
+def _proven(
+    source: Bundle,
+    place: Path,
+    *,
+    images: Dataset,
+    windows: Sequence[np.ndarray],
+    to: tuple[str, str],
+    tell: Say,
+) -> Card:
+    """Write the models, of int8 with more in floating point until they are near their source.
+
+    Args:
+        source: The bundle of Keras models.
+        place: The folder to write to.
+        images: To compare on.
+        windows: Inputs of the network, by which int8 is calibrated.
+        to: The format and the precision.
+        tell: Called with a sentence before each stage.
+
+    Returns:
+        The card of what was written.
+
+    Raises:
+        BundleError: It is too far from its source.
+        MissingExtraError: The engine, or what converts to it, is not installed.
+    """
+    name, precision = to
+    most = find("formats", name).spares if precision == "int8" else 0
+    for spared in range(most + 1):
+        tell(f"writing {name} in {precision}{', its first convolution in float32' * spared}")
+        card = _write(source, place, Calibration(windows, spared), to=to)
         tell(f"comparing it on {len(images)} images")
-        card = source.card.model_copy(
-            update={
-                "members": tuple(Member(file=file, runtime=format) for file in files),
-                "precision": precision,
-            }
-        )
-        after = Predictor(card, [find("runtimes", format).open(place / file) for file in files])
-        said = (format, precision, chosen.engine_version())
-        found = compare(before, after, images, usual=usual, said=said)
-        require_near(found, TOLERANCES[precision])
-        found = found.model_copy(update={"source": source_of(source.card)})
-        del after
-        return Bundle.save(
-            target, card.model_copy(update={"export": found}), lambda fresh: _move(place, fresh)
-        )
+        found = _compared(source, card, place, images=images, of=to)
+        if not too_far(found, TOLERANCES[precision]):
+            break
+    require_near(found, TOLERANCES[precision])
+    return card.model_copy(update={"export": found})
 
 
-def _format(name: str, precision: str) -> Format:
+def _write(source: Bundle, place: Path, calibration: Calibration, *, to: tuple[str, str]) -> Card:
+    """Write each member as a file below a folder; return the card that names them.
+
+    Args:
+        source: The bundle of Keras models.
+        place: The folder.
+        calibration: What int8 is made by.
+        to: The format and the precision.
+    """
+    name, precision = to
+    plain = find("formats", name).file.format(precision=precision)
+    several = len(source.card.members) > 1
+    written = []
+    for number, member in enumerate(source.card.members, 1):
+        file = f"member-{number}/{plain}" if several else plain
+        written.append(Member(file=file, runtime=name))
+        write_model(
+            source.folder / member.file,
+            place / file,
+            format=name,
+            precision=precision,
+            calibration=calibration,
+        )
+    return source.card.model_copy(update={"members": tuple(written), "precision": precision})
+
+
+def _compared(
+    source: Bundle, card: Card, place: Path, *, images: Dataset, of: tuple[str, str]
+) -> Export:
+    """Return how near what was written is to its source.
+
+    Args:
+        source: The bundle of Keras models.
+        card: What names the written files.
+        place: The folder they are in.
+        images: To compare on.
+        of: The format and the precision.
+
+    Raises:
+        BundleError: It does not run.
+        MissingExtraError: The engine is not installed.
+    """
+    name, precision = of
+    files = [source.folder / member.file for member in source.card.members]
+    keras = [KerasRuntime(in_float32(load(file))) for file in files]
+    before = Predictor(source.card, keras)
+    usual = Predictor.open(source.folder, runtime="keras")
+    runtime = find("runtimes", name)
+    after = Predictor(card, [runtime.open(place / member.file) for member in card.members])
+    # Not before it is opened, which says what is missing and keeps it from reporting its use.
+    engine = find("formats", name).engine_version()
+    found = compare(before, after, images, usual=usual, said=(name, precision, engine))
+    return found.model_copy(update={"source": source_of(source.card)})
+
+
+def _require_format(name: str, precision: str) -> None:
     if name not in FORMATS:
         raise UsageError(
             f"There is no format '{name}'.{near_miss(name, list(FORMATS))}",
@@ -115,7 +182,6 @@ def _format(name: str, precision: str) -> Format:
             f"{name} has no precision '{precision}'.{near_miss(precision, found.precisions)}",
             hint=f"Use one of: {', '.join(found.precisions)}.",
         )
-    return found
 
 
 def _require_keras(source: Bundle) -> None:
@@ -151,18 +217,12 @@ def _usual_place(folder: Path, name: str, precision: str) -> Path:
     return Run(folder).exports / f"{name}-{precision}"
 
 
-def _in_float32(source: Bundle, member: Member) -> KerasRuntime:
-    return KerasRuntime(in_float32(load(source.folder / member.file)))
-
-
 def _images(
     dataset: Dataset, folder: Path, card: Card, precision: str
 ) -> tuple[Dataset, list[np.ndarray]]:
     """Return the images to compare on, and inputs of the network to calibrate with."""
     whole = choose_part(dataset, folder, card.names, split="all").whole
     compared = whole.split("validation") if "validation" in whole.splits else whole
-    if not len(compared):
-        raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
     if precision != "int8":
         return compared.evenly(COMPARED), []
     trained = whole.split("train") if "train" in whole.splits else whole
@@ -176,10 +236,6 @@ def _images(
     chosen = np.unique(np.linspace(0, len(windows) - 1, CALIBRATING).round().astype(int))
     inputs = [windows.window(0, int(index))[0] for index in chosen]
     return compared.evenly(COMPARED), [image[np.newaxis].astype(np.float32) for image in inputs]
-
-
-def _folder(number: int, networks: Sequence[KerasRuntime]) -> str:
-    return "" if len(networks) == 1 else f"member-{number}"
 
 
 def _move(place: Path, fresh: Path) -> None:

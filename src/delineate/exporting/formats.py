@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,14 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from delineate.exporting.calibration import Calibration
 from delineate.exporting.channels_first import end_channels_first
 from delineate.prediction.runtimes.extras import hide_telemetry, import_openvino, needed
 from delineate.prediction.runtimes.openvino import PRECISION
 
-Samples = Sequence[np.ndarray]
-"""Inputs of the network, each float32 (1, height, width, channels), to calibrate int8 with."""
-
-Write = Callable[[keras.Model, Path, str, Samples], None]
+Write = Callable[[keras.Model, Path, str, Calibration], None]
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Format:
         module: What that is imported as; several packages may bring it.
         precisions: In which precisions it can be written; of float16 most engines take the
             weights only.
+        spares: How many convolutions can be left in floating point where int8 loses too much.
     """
 
     write: Write
@@ -40,10 +39,16 @@ class Format:
     engine: str
     module: str
     precisions: tuple[str, ...]
+    spares: int = 0
 
     def engine_version(self) -> str:
         """Return the engine's name and version."""
+        hide_telemetry()
         return f"{self.engine} {import_module(self.module).__version__}"
+
+
+# What OpenVINO calls convolutions.
+_CONVOLVING = ("Convolution", "GroupConvolution", "ConvolutionBackpropData")
 
 
 def _export(model: keras.Model, path: Path, kind: str, **said: Any) -> None:
@@ -55,14 +60,14 @@ def _export(model: keras.Model, path: Path, kind: str, **said: Any) -> None:
         model.export(str(path), format=kind, verbose=False, input_signature=[inputs], **said)
 
 
-def openvino(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def openvino(model: keras.Model, path: Path, precision: str, calibration: Calibration) -> None:
     """Write an OpenVINO model, for processors; bfloat16 and int8 run fastest."""
     engine = import_openvino()
     _export(model, path, "openvino")
     found = engine.Core().read_model(path)
     end_channels_first(found)
     if precision == "int8":
-        found = _quantized(found, samples)
+        found = _quantized(found, calibration)
     found.set_rt_info(precision, PRECISION)
     fresh = path.with_name(f"fresh-{path.name}")
     engine.save_model(found, fresh, compress_to_fp16=precision in ("float16", "bfloat16"))
@@ -72,7 +77,7 @@ def openvino(model: keras.Model, path: Path, precision: str, samples: Samples) -
         fresh.with_suffix(suffix).replace(path.with_suffix(suffix))
 
 
-def _quantized(model: Any, samples: Samples) -> Any:
+def _quantized(model: Any, calibration: Calibration) -> Any:
     hide_telemetry()
     nncf = needed("nncf", extra="openvino", of="int8 exports")
     ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet
@@ -82,12 +87,15 @@ def _quantized(model: Any, samples: Samples) -> Any:
         activations_range_estimator_params=ranges.HISTOGRAM,
         disable_bias_correction=True,
     )
+    operations = model.get_ordered_ops()
+    first = [each.get_friendly_name() for each in operations if each.get_type_name() in _CONVOLVING]
     with _quiet("nncf"):
         return nncf.quantize(
             model,
-            nncf.Dataset(list(samples)),
+            nncf.Dataset(list(calibration.samples)),
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(samples),
+            subset_size=len(calibration.samples),
+            ignored_scope=nncf.IgnoredScope(names=first[: calibration.spared]),
             advanced_parameters=advanced,
         )
 
@@ -104,7 +112,7 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def onnx(model: keras.Model, path: Path, precision: str, calibration: Calibration) -> None:
     """Write an ONNX model, which ONNX Runtime runs nearly everywhere."""
     package = needed("onnx", extra="onnx", of="ONNX exports")
     needed("tf2onnx", extra="onnx", of="ONNX exports")
@@ -115,10 +123,10 @@ def onnx(model: keras.Model, path: Path, precision: str, samples: Samples) -> No
         ).convert_float_to_float16
         package.save(convert(package.load(str(path)), keep_io_types=True), str(path))
     if precision == "int8":
-        _quantize_onnx(path, samples)
+        _quantize_onnx(path, calibration)
 
 
-def _quantize_onnx(path: Path, samples: Samples) -> None:
+def _quantize_onnx(path: Path, calibration: Calibration) -> None:
     quantization = needed("onnxruntime.quantization", extra="onnx", of="int8 exports")
     shapes = needed("onnxruntime.quantization.shape_inference", extra="onnx", of="int8 exports")
     runtime = needed("onnxruntime", extra="onnx", of="int8 exports")
@@ -128,10 +136,14 @@ def _quantize_onnx(path: Path, samples: Samples) -> None:
 
     prepared = path.with_name(f"prepared-{path.name}")
     shapes.quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+    package = needed("onnx", extra="onnx", of="int8 exports")
+    nodes = package.load(str(prepared)).graph.node
+    first = [node.name for node in nodes if node.op_type == "Conv"]
     quantization.quantize_static(
         str(prepared),
         str(path),
-        _Reader(name, samples),
+        _Reader(name, calibration.samples),
+        nodes_to_exclude=first[: calibration.spared],
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,
@@ -144,7 +156,7 @@ def _quantize_onnx(path: Path, samples: Samples) -> None:
 class _Reader:
     """Gives one sample after the other, and then None."""
 
-    def __init__(self, name: str, samples: Samples) -> None:
+    def __init__(self, name: str, samples: Iterable[np.ndarray]) -> None:
         self._name, self._rest = name, iter(samples)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
@@ -153,7 +165,7 @@ class _Reader:
         return None if sample is None else {self._name: sample}
 
 
-def litert(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def litert(model: keras.Model, path: Path, precision: str, calibration: Calibration) -> None:
     """Write a LiteRT model (once TensorFlow Lite), for phones and small machines."""
     import tensorflow as tf
 
@@ -163,25 +175,32 @@ def litert(model: keras.Model, path: Path, precision: str, samples: Samples) -> 
     if precision == "float16":
         said["target_spec"] = {"supported_types": [tf.float16]}
     if precision == "int8":
-        said["representative_dataset"] = lambda: ([sample] for sample in samples)
+        said["representative_dataset"] = lambda: ([sample] for sample in calibration.samples)
     _export(model, path, "litert", **said)
 
 
-def savedmodel(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def savedmodel(model: keras.Model, path: Path, precision: str, calibration: Calibration) -> None:
     """Write a TensorFlow SavedModel, for TensorFlow Serving."""
     _export(model, path.parent, "tf_saved_model")
 
 
-def tensorrt(model: keras.Model, path: Path, precision: str, samples: Samples) -> None:
+def tensorrt(model: keras.Model, path: Path, precision: str, calibration: Calibration) -> None:
     """Write an ONNX model that TensorRT compiles where it runs, on an NVIDIA GPU."""
     # It is compiled from float32, whatever it runs in.
-    onnx(model, path, "float32", samples)
+    onnx(model, path, "float32", calibration)
 
 
 OPENVINO = Format(
-    openvino, "model.xml", "OpenVINO", "openvino", ("float32", "float16", "bfloat16", "int8")
+    openvino,
+    "model.xml",
+    "OpenVINO",
+    "openvino",
+    ("float32", "float16", "bfloat16", "int8"),
+    spares=1,
 )
-ONNX = Format(onnx, "model.onnx", "ONNX Runtime", "onnxruntime", ("float32", "float16", "int8"))
+ONNX = Format(
+    onnx, "model.onnx", "ONNX Runtime", "onnxruntime", ("float32", "float16", "int8"), spares=1
+)
 LITERT = Format(litert, "model.tflite", "LiteRT", "ai_edge_litert", ("float32", "float16", "int8"))
 SAVEDMODEL = Format(
     savedmodel, "savedmodel/saved_model.pb", "TensorFlow", "tensorflow", ("float32",)

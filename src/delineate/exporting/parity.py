@@ -11,7 +11,7 @@ import numpy as np
 
 from delineate.bundle import Export
 from delineate.data.dataset import Dataset
-from delineate.errors import BundleError, DelineateError
+from delineate.errors import BundleError, DataError, reason_of
 from delineate.prediction.predictor import Predictor, finish, without_averaging
 from delineate.prediction.prepare import Runtime
 from delineate.scores import confusion_table, summarise
@@ -124,12 +124,11 @@ def _told(said: Sequence[str]) -> Iterator[None]:
     """Turn what an engine raises into an error of ours: some meet what they lack when they run."""
     try:
         yield
-    except DelineateError:
+    except DataError:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"The export to {said[0]} in {said[1]} does not run: {reason}.",
+            f"The export to {said[0]} in {said[1]} does not run: {reason_of(error)}.",
             hint="Choose another format or precision; nothing has been kept.",
         ) from error
 
@@ -143,15 +142,12 @@ def _seconds(predictor: Predictor, image: np.ndarray) -> float:
     return time.perf_counter() - begun
 
 
-def require_near(found: Export, tolerance: Tolerance) -> None:
-    """Refuse an export that is too far from what it is of.
+def too_far(found: Export, tolerance: Tolerance) -> str:
+    """Return in what an export is too far from what it is of, in words; nothing where it is not.
 
     Args:
         found: What was measured.
         tolerance: How far it may be.
-
-    Raises:
-        BundleError: It is too far.
     """
     before, after = (found.mean_iou[name] or 0.0 for name in ("before", "after"))
     largest = tolerance.difference
@@ -170,7 +166,20 @@ def require_near(found: Export, tolerance: Tolerance) -> None:
         if before - after > tolerance.loss
         else "",
     ]
-    told = "; ".join(each for each in far if each)
+    return "; ".join(each for each in far if each)
+
+
+def require_near(found: Export, tolerance: Tolerance) -> None:
+    """Refuse an export that is too far from what it is of.
+
+    Args:
+        found: What was measured.
+        tolerance: How far it may be.
+
+    Raises:
+        BundleError: It is too far.
+    """
+    told = too_far(found, tolerance)
     if told:
         raise BundleError(
             f"The export to {found.format} in {found.precision} is too far from the Keras model on "

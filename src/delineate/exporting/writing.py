@@ -1,16 +1,14 @@
 """Models written in a format by TensorFlow, which writes those of images of any size."""
 
 import sys
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from delineate.catalog import find
-from delineate.errors import BundleError, DelineateError, MissingExtraError
+from delineate.errors import BundleError, DelineateError, MissingExtraError, reason_of
+from delineate.exporting.calibration import Calibration
 from delineate.exporting.child import Arrays, run_child, serve
 
 _WRITER = "tensorflow"
@@ -22,7 +20,7 @@ def write_model(
     *,
     format: str,  # noqa: A002 - the word of the command line
     precision: str,
-    samples: Sequence[np.ndarray] = (),
+    calibration: Calibration,
 ) -> None:
     """Write a Keras model in a format.
 
@@ -34,7 +32,7 @@ def write_model(
         target: The model's file in that format.
         format: A name in the table of formats.
         precision: One of the format's.
-        samples: Inputs to calibrate int8 with, each float32 (1, height, width, channels).
+        calibration: What int8 is made by.
 
     Raises:
         BundleError: Keras cannot open the model.
@@ -49,21 +47,26 @@ def write_model(
     import keras
 
     if keras.backend.backend() == _WRITER:
-        _write(source, target, format, precision, samples)
+        _write(source, target, format, precision, calibration)
         return
-    said = {"source": str(source), "target": str(target), "name": format, "precision": precision}
+    said = {
+        "source": str(source),
+        "target": str(target),
+        "name": format,
+        "precision": precision,
+        "spared": calibration.spared,
+    }
     module = "delineate.exporting.writing"
-    run_child(module, said, samples, backend=_WRITER, accelerated=False)
+    run_child(module, said, calibration.samples, backend=_WRITER, accelerated=False)
 
 
 def _write_elsewhere(said: dict[str, Any], arrays: Arrays) -> None:
     places = Path(said["source"]), Path(said["target"])
-    _write(*places, said["name"], said["precision"], list(arrays.values()))
+    calibration = Calibration(list(arrays.values()), said["spared"])
+    _write(*places, said["name"], said["precision"], calibration)
 
 
-def _write(
-    source: Path, target: Path, name: str, precision: str, samples: Sequence[np.ndarray]
-) -> None:
+def _write(source: Path, target: Path, name: str, precision: str, calibration: Calibration) -> None:
     from delineate.exporting.precision import in_float32
     from delineate.models.enlarging import enlarge_at_once
     from delineate.prediction.runtimes.keras import load
@@ -75,13 +78,12 @@ def _write(
     try:
         # Converters show their progress where a program expects JSON.
         with redirect_stdout(sys.stderr):
-            find("formats", name).write(model, target, precision, samples)
+            find("formats", name).write(model, target, precision, calibration)
     except (DelineateError, OSError):
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"The network cannot be written to {name} in {precision}: {reason}.",
+            f"The network cannot be written to {name} in {precision}: {reason_of(error)}.",
             hint="Another format or precision may do; nothing has been kept.",
         ) from error
 

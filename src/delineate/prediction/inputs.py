@@ -8,7 +8,12 @@ from pathlib import Path
 
 from delineate.errors import UsageError
 from delineate.imaging import IMAGE_SUFFIXES
-from delineate.prediction.rasters.raster import ZARR, is_large, is_zarr
+from delineate.prediction.rasters.raster import (
+    ZARR,
+    geographic_tags,
+    is_read_in_parts,
+    is_zarr,
+)
 from delineate.prediction.video.frames import VIDEO_SUFFIXES
 from delineate.runs import Run
 
@@ -131,15 +136,26 @@ def refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path, *, values: in
         written = _pictures(to / stem) | {Run(to).review_sheet}
         if path.suffix.lower() in VIDEO_SUFFIXES:
             written |= {file_beside(to / stem, ending) for ending in VIDEOS}
-        # The mask of an image that is predicted in parts is of the image's own kind.
-        mask = file_beside(to / stem, path.suffix)
-        if mask.resolve() in images and is_large(path, values=values):
+        # The mask of an image that is predicted in parts, or lies on Earth, is of its own kind.
+        mask = target_of(path, to / stem)
+        parts = mask.resolve() in images and is_read_in_parts(path, values=values)
+        if parts or (mask.resolve() in images and geographic_tags(path)):
             written.add(mask)
         if any(picture.resolve() in images for picture in written):
             raise UsageError(
                 f"The prediction of {path} would replace an image in {to}.",
                 hint="Name another folder to write to.",
             )
+
+
+def target_of(path: Path, stem: Path) -> Path:
+    """Return where the mask of an image goes that is of the image's own kind.
+
+    Args:
+        path: The image: a TIFF file or an OME-Zarr image.
+        stem: A path without suffix.
+    """
+    return file_beside(stem, ZARR if is_zarr(path) else path.suffix.lower())
 
 
 def refuse_table(table: Path, files: Sequence[tuple[Path, Path]], to: Path) -> None:

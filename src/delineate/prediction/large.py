@@ -19,12 +19,8 @@ from delineate.data.pipeline import adapt_channels, require_channels
 from delineate.errors import DataError, UsageError
 from delineate.normalisation import Correction, correction_of_bands
 from delineate.prediction.exports import DECIDING
-from delineate.prediction.large_outputs import (
-    finished,
-    require_replaceable,
-    target_of,
-    write_outputs,
-)
+from delineate.prediction.inputs import target_of
+from delineate.prediction.large_outputs import finished, require_replaceable, write_outputs
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor, cleaning_of, require_dtype
 from delineate.prediction.prepare import to_mask, two_classes
@@ -76,22 +72,25 @@ def predict_large(
         raise UsageError(
             f"The prediction of {path} would replace it.", hint="Name another folder to write to."
         )
-    key = _key(predictor, path, wanted)
+    of_mask = _key(predictor, path)
+    key = sha256(f"{of_mask} {wanted}".encode()).hexdigest()
     done = finished(target, key)
     if done is not None:
         return done
     require_replaceable(target)
-    raster = open_raster(path)
+    raster = open_raster(path, part=predictor.tiling.tile[0])
     try:
         require_dtype(raster.dtype, card, str(path))
         require_channels(raster.channels, card.channels, str(path))
         _require_opaque(raster)
-        with _opened_work(raster, stem, key) as work:
+        with _opened_work(raster, stem, of_mask) as work:
             _predict_tiles(predictor, raster, work, progress)
             _clean(work, card)
             tiles = "exact" if predictor.tiling.exact else "blended"
             said = {"tiles": tiles, **predictor.engine, "key": key}
-            return write_outputs(path, target, raster, work, card, wanted, said=said)
+            return write_outputs(
+                path, target, raster=raster, work=work, card=card, wanted=wanted, said=said
+            )
     finally:
         raster.close()
 
@@ -121,12 +120,12 @@ def _require_opaque(raster: Raster) -> None:
         raster.read(slice(first, last), slice(0, raster.size[1]))
 
 
-def _key(predictor: Predictor, path: Path, wanted: Wanted) -> str:
-    """Return what tells one prediction from another: of which image, by what, and how."""
+def _key(predictor: Predictor, path: Path) -> str:
+    """Return what tells one mask from another: of which image, by what, and how."""
     card = predictor.card.model_dump_json(include={"files", *DECIDING})
     engines = [type(runtime).__name__ for runtime in predictor.runtimes]
-    said = [identity_of(path), card, engines, asdict(predictor.tiling), asdict(wanted)]
-    return sha256(json.dumps(said, default=str).encode()).hexdigest()
+    said = [identity_of(path), card, engines, asdict(predictor.tiling)]
+    return sha256(json.dumps(said).encode()).hexdigest()
 
 
 @contextmanager

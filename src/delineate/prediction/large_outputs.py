@@ -16,22 +16,12 @@ from delineate.overlays import colourise, overlay
 from delineate.prediction.inputs import file_beside
 from delineate.prediction.outputs import Wanted, shares_of
 from delineate.prediction.rasters.mask_file import TILE, write_tiff
-from delineate.prediction.rasters.raster import ZARR, Raster, bands_of, is_zarr
+from delineate.prediction.rasters.raster import ZARR, Raster, bands_of
 from delineate.prediction.rasters.work import WorkFile
 
 # Longest side of a preview, in pixels.
 PREVIEW = 2048
 _ENDINGS = (".json", "_preview.png")
-
-
-def target_of(path: Path, stem: Path) -> Path:
-    """Return where the mask of an image goes.
-
-    Args:
-        path: The image.
-        stem: A path without suffix.
-    """
-    return file_beside(stem, ZARR if is_zarr(path) else path.suffix.lower())
 
 
 def finished(target: Path, key: str) -> dict[str, Any] | None:
@@ -54,11 +44,11 @@ def finished(target: Path, key: str) -> dict[str, Any] | None:
 def write_outputs(
     path: Path,
     target: Path,
+    *,
     raster: Raster,
     work: WorkFile,
     card: Card,
     wanted: Wanted,
-    *,
     said: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the mask, a small picture of it and a summary, and return that.

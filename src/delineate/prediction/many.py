@@ -17,7 +17,7 @@ from delineate.prediction.inputs import find_inputs, refuse_replacing, refuse_ta
 from delineate.prediction.large import predict_large
 from delineate.prediction.outputs import Wanted, write_prediction
 from delineate.prediction.predictor import Prediction, Predictor
-from delineate.prediction.rasters.raster import is_large
+from delineate.prediction.rasters.raster import is_read_in_parts
 from delineate.prediction.run_length_file import Add, run_length_file
 from delineate.prediction.uncertainty import LeastSure, write_review
 from delineate.prediction.video.frames import is_live, is_video, open_file, open_live, open_sequence
@@ -169,7 +169,7 @@ def _predict_file(path: Path, stem: Path, todo: _Todo, progress: Progress | None
     """Predict a video, an image beyond memory, or an image, and return its summary."""
     card = todo.predictor.card
     whole = todo.wanted.whole or card.fit == "resize"
-    if is_large(path, values=_values_of(card), whole=whole):
+    if is_read_in_parts(path, values=_values_of(card), whole=whole):
         return predict_large(todo.predictor, path, stem, todo.wanted, progress)
     if is_video(path):
         _require_masks_alone(todo.wanted, f"the video {path}", DataError)

@@ -14,10 +14,12 @@ from delineate.imaging import write_png
 from delineate.overlays import colourise
 from delineate.overlays import overlay as draw_overlay
 from delineate.prediction.geojson import write_geojson
-from delineate.prediction.inputs import file_beside
+from delineate.prediction.inputs import file_beside, target_of
 from delineate.prediction.label_image import write_labels
 from delineate.prediction.object_table import object_rows, write_csv
 from delineate.prediction.predictor import Prediction
+from delineate.prediction.rasters.mask_file import TILE, write_tiff
+from delineate.prediction.rasters.raster import Tags, geographic_tags
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def write_prediction(
 ) -> dict[str, Any]:
     """Write the files of one prediction, and return its summary.
 
+    Of an image that says where on Earth it lies there is a second mask which says it too: a TIFF.
+
     Args:
         stem: Where they go: a path without suffix.
         path: The image's file.
@@ -70,10 +74,21 @@ def write_prediction(
     if wanted.probabilities:
         _write_probabilities(file_beside(stem, "_probabilities.npy"), prediction)
     summary = _summary(stem, path, prediction, card)
+    tags = geographic_tags(path)
+    if tags:
+        summary["mask"] = str(target_of(path, stem))
+        _write_placed(Path(summary["mask"]), prediction.mask, card, tags)
     if wanted.instances:
         summary["objects"] = _write_objects(stem, path, image, prediction, card, wanted)
     write_whole(file_beside(stem, ".json"), json.dumps(summary, indent=1) + "\n")
     return summary
+
+
+def _write_placed(path: Path, mask: np.ndarray, card: Card, tags: Tags) -> None:
+    """Write a mask that says where on Earth it lies, as its image does."""
+    bands = (mask[first : first + TILE] for first in range(0, len(mask), TILE))
+    height, width = mask.shape
+    write_tiff(path, (height, width), bands, colours=card.colours, tags=tags)
 
 
 def _write_objects(

@@ -54,6 +54,7 @@ class Predictor:
     Attributes:
         card: The bundle's card.
         runtimes: The engines, one for each member.
+        runtime: The name of another one than the card's, where that was asked for.
 
     Example:
         >>> predictor = Predictor.open("runs/first")  # doctest: +SKIP
@@ -63,6 +64,7 @@ class Predictor:
 
     card: Card
     runtimes: Sequence[Runtime]
+    runtime: str | None = None
 
     @classmethod
     def open(cls, path: Any, *, runtime: str | None = None) -> "Predictor":
@@ -71,7 +73,7 @@ class Predictor:
         Args:
             path: The folder of a bundle or of a run, or an opened Run or Bundle. Of a run it is the
                 fastest export whose engine runs here, where there are some.
-            runtime: A name in the table of runtimes; unset: the one that the card names.
+            runtime: A name in the table of runtimes; unset: the one that the bundle's card names.
 
         Raises:
             BundleError: There is no bundle, or it is damaged.
@@ -97,12 +99,14 @@ class Predictor:
                 _engine(runtime, member).open(bundle.folder / member.file)
                 for member in bundle.card.members
             ],
+            runtime,
         )
 
     @property
     def engine(self) -> dict[str, str]:
         """What predicts: ``runtime``, and the ``precision`` of the card."""
-        return {"runtime": self.card.members[0].runtime, "precision": self.card.precision}
+        name = self.runtime or self.card.members[0].runtime
+        return {"runtime": name, "precision": self.card.precision}
 
     def predict(self, image: np.ndarray | str | Path) -> Prediction:
         """Return the prediction of one image, at its own size.

@@ -5,7 +5,7 @@ for an image without objects.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,32 +19,6 @@ from delineate.files import whole_file
 COLUMNS = ("ImageId", "EncodedPixels")
 
 Add = Callable[[str, NDArray[Any]], None]
-
-
-def write_run_lengths(path: Path, named_instances: Iterable[tuple[str, NDArray[Any]]]) -> None:
-    """Write the objects of images into one table, whole or not at all.
-
-    Args:
-        path: The file; it is replaced only once all images are in the new one.
-        named_instances: For each image the stem of its file, which becomes its ImageId, and
-            (height, width) whole object ids, 0 = none. They may come one by one.
-
-    Raises:
-        DataError: Two images have one name, or the instances are no such array.
-        OSError: The file cannot be written; what stood there before is untouched.
-
-    Example:
-        >>> import numpy as np
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     path = Path(folder) / "cells.csv"
-        ...     write_run_lengths(path, [("a", np.eye(2, dtype=int)), ("b", np.zeros((2, 2), int))])
-        ...     path.read_text().splitlines()
-        ['ImageId,EncodedPixels', 'a,1 1 4 1', 'b,']
-    """
-    with run_length_file(path) as add:
-        for name, instances in named_instances:
-            add(name, instances)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from delineate.data.reading import decode
 from delineate.decoding.run_lengths import encode
 from delineate.errors import DataError, ImageError
 from delineate.imaging import write_png
-from delineate.prediction.run_length_file import write_run_lengths
 from tests.data.layouts.examples import complaints_of, lay, names_of, splits_of
+from tests.run_lengths import write_run_lengths
 
 HEADER = "ImageId,EncodedPixels"
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.run_lengths import write_run_lengths
 
 from delineate.data.checking.check import examine
 from delineate.data.checking.inspection import inspect
@@ -14,7 +15,6 @@ from delineate.data.repairing import repair as module
 from delineate.data.repairing.repair import repair, require_free
 from delineate.errors import DataError
 from delineate.imaging import PALETTE, read_image, read_labels, write_png
-from delineate.prediction.run_length_file import write_run_lengths
 
 SIZE = (48, 64)
 RED, GREEN, BLACK = (200, 20, 20), (20, 180, 40), (0, 0, 0)

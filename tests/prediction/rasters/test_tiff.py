@@ -9,7 +9,7 @@ from PIL import Image
 
 from delineate.errors import ImageError
 from delineate.imaging import read_image
-from delineate.prediction.rasters.raster import is_large, open_raster
+from delineate.prediction.rasters.raster import is_read_in_parts, open_raster
 
 SIZE = (150, 203)
 PLACES = [
@@ -215,9 +215,9 @@ def test_transparent_pixels_are_refused(tmp_path):
 def test_files_that_are_only_read_whole_are_not_read_in_parts_while_they_fit(tmp_path, monkeypatch):
     monkeypatch.setattr("delineate.prediction.rasters.raster.LARGE", 30_000)
     Image.fromarray(pixels(3)).convert("CMYK").save(tmp_path / "a.tif")
-    assert not is_large(tmp_path / "a.tif")
+    assert not is_read_in_parts(tmp_path / "a.tif")
     monkeypatch.setattr("delineate.prediction.rasters.raster.MAX_PIXELS", 30_400)
-    assert is_large(tmp_path / "a.tif")
+    assert is_read_in_parts(tmp_path / "a.tif")
 
 
 def test_only_large_files_and_folders_of_zarr_are_read_in_parts(tmp_path, monkeypatch):
@@ -225,8 +225,8 @@ def test_only_large_files_and_folders_of_zarr_are_read_in_parts(tmp_path, monkey
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "a.ome.zarr").mkdir()
     (tmp_path / "a.ome.zarr" / ".zattrs").write_text('{"multiscales": [{}]}')
-    assert not is_large(tmp_path / "a.tif")
+    assert not is_read_in_parts(tmp_path / "a.tif")
     monkeypatch.setattr("delineate.prediction.rasters.raster.LARGE", 30_000)
-    assert is_large(tmp_path / "a.tif")
-    assert not is_large(tmp_path / "a.png")
-    assert is_large(tmp_path / "a.ome.zarr")
+    assert is_read_in_parts(tmp_path / "a.tif")
+    assert not is_read_in_parts(tmp_path / "a.png")
+    assert is_read_in_parts(tmp_path / "a.ome.zarr")

@@ -5,7 +5,9 @@ import signal
 import threading
 from dataclasses import replace
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,7 +139,7 @@ def test_of_a_live_source_the_newest_frame_is_taken(tmp_path, colour_bundle):
             yield Frame(number, number / 20, picture(number))
             there.release()
 
-    newest = _Newest(shown(), "camera")
+    newest = _Newest(shown(), "camera", threading.Event())
     shown_ones = newest.frames(None)
     more.release()
     assert next(shown_ones).number == 0
@@ -208,7 +210,7 @@ def test_how_a_stream_has_ended_is_told():
         yield Frame(0, 0.0, picture(0))
         raise ImageError("The stream is damaged.", hint="Check the camera.")
 
-    newest = _Newest(broken(), "camera")
+    newest = _Newest(broken(), "camera", threading.Event())
     with pytest.raises(ImageError, match="damaged"):
         list(newest.frames(None))
     newest.stop()
@@ -222,10 +224,22 @@ def test_a_source_that_sends_nothing_is_given_up(monkeypatch):
         go_on.wait(timeout=60)
         yield from ()
 
-    newest = _Newest(silent(), "camera:0")
+    newest = _Newest(silent(), "camera:0", threading.Event())
     with pytest.raises(ImageError, match="no frame for"):
         next(newest.frames(None))
     go_on.set()
+    newest.stop()
+
+
+def test_a_stream_whose_packets_hold_no_frame_is_given_up(monkeypatch):
+    monkeypatch.setattr(frames, "_PATIENCE", 0.01)
+    packet = SimpleNamespace(decode=list)
+    container = SimpleNamespace(demux=lambda **_: repeat(packet))
+    stopped = threading.Event()
+    found = frames._decoded(container, "x", Fraction(20), forgiving=True, stopped=stopped)
+    newest = _Newest(found, "x", stopped)
+    with pytest.raises(ImageError, match="no frame for"):
+        next(newest.frames(None))
     newest.stop()
 
 
@@ -360,7 +374,7 @@ def test_frames_that_come_damaged_are_left_out_of_a_stream_and_end_a_file(video)
 
 
 def test_the_latency_of_a_live_source_begins_when_a_frame_comes():
-    newest = _Newest(iter([Frame(0, 0.0, picture(0))]), "camera")
+    newest = _Newest(iter([Frame(0, 0.0, picture(0))]), "camera", threading.Event())
     (frame,) = newest.frames(None)
     newest.stop()
     assert frame.came > 0

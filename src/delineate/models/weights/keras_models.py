@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers
 
 from delineate.bundle import Bundle
-from delineate.errors import WeightsError
+from delineate.errors import WeightsError, reason_of
 from delineate.models.conventions import CONVENTIONS, TORCH, Convention
 from delineate.models.weights.first_kernel import adapt_first_kernel
 from delineate.models.weights.reach import reached
@@ -82,9 +82,8 @@ def _open(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise WeightsError(
-            f"Keras cannot open {path}: {reason}.",
+            f"Keras cannot open {path}: {reason_of(error)}.",
             hint="Get the file again, or pass the weights alone (save_weights).",
         ) from error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import MissingExtraError, WeightsError
+from delineate.errors import MissingExtraError, WeightsError, reason_of
 
 State = dict[str, np.ndarray]
 
@@ -80,9 +80,8 @@ def _missing(what: str, path: Path, extra: str) -> MissingExtraError:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
     return WeightsError(
-        f"{path} cannot be read: {reason}.",
+        f"{path} cannot be read: {reason_of(error)}.",
         hint="Get the file again: it is cut short, damaged, or no file of tensors.",
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.errors import ImageError, MissingExtraError
+from delineate.errors import ImageError, MissingExtraError, reason_of
 from delineate.prediction.rasters.kept import Kept
 from delineate.prediction.rasters.raster import Size, Tags, overlap, refuse
 
@@ -246,8 +246,7 @@ def _decoders(described: Any) -> set[str]:
 
 
 def _damaged(path: Path, error: Exception) -> ImageError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return refuse(path, f"is damaged: {reason}", "Copy or export it again.")
+    return refuse(path, f"is damaged: {reason_of(error)}", "Copy or export it again.")
 
 
 def _pixel_size(image: Mapping[str, Any]) -> PixelSize | None:

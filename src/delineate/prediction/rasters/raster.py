@@ -24,6 +24,8 @@ LARGE = 1 << 27
 # Values of a band of rows that is worked on at a time; and at the most, where rows are stored
 # together, so that they are decoded once.
 BAND, LONGEST_BAND = 1 << 23, 1 << 27
+# Rows of the parts that are read, where nobody says.
+PART = 1536
 # Where the two versions of OME-Zarr say that a folder is an image, and the longest such file.
 _SAID, _LONGEST = (".zattrs", "zarr.json"), 1 << 24
 
@@ -64,7 +66,7 @@ class Raster(Protocol):
         ...
 
 
-def is_large(path: Path, *, values: int = 1, whole: bool = False) -> bool:
+def is_read_in_parts(path: Path, *, values: int = 1, whole: bool = False) -> bool:
     """Return whether an image is to be read in parts.
 
     A TIFF file that says where on Earth it lies is, whatever its size: so its mask says it too.
@@ -76,9 +78,9 @@ def is_large(path: Path, *, values: int = 1, whole: bool = False) -> bool:
     """
     if path.suffix.lower() not in TIFF:
         return is_zarr(path)
-    pixels, stored, placed = _claimed_by_tiff(path)
+    pixels, stored = _claimed_by_tiff(path)
     too_large = pixels > MAX_PIXELS or stored > MAX_VALUES
-    if whole or too_large or not (placed or pixels * values > LARGE):
+    if whole or too_large or not (pixels * values > LARGE or geographic_tags(path)):
         return too_large
     try:
         open_raster(path).close()
@@ -133,26 +135,57 @@ def bands_of(size: Size, channels: int, *, whole: int = 1) -> list[tuple[int, in
     return [(first, min(first + step, height)) for first in range(0, height, step)]
 
 
-def _claimed_by_tiff(path: Path) -> tuple[int, int, bool]:
-    """Return how many pixels and values the header claims, and whether it says where they lie.
+def _claimed_by_tiff(path: Path) -> tuple[int, int]:
+    """Return how many pixels and values the header claims; 0 where a reader will find it damaged.
 
-    None where it is damaged, which a reader will tell.
+    Args:
+        path: The file.
     """
     try:
         with quiet(), tifffile.TiffFile(path, is_ome=False) as tiff:
             page = tiff.pages[0]
             pixels = int(page.imagelength * page.imagewidth)
-            placed = any(number in page.tags for number in GEOGRAPHIC)
-            return pixels, pixels * int(page.samplesperpixel), placed
+            return pixels, pixels * int(page.samplesperpixel)
     except DECODER_ERRORS:
-        return 0, 0, False
+        return 0, 0
 
 
-def open_raster(path: Path) -> Raster:
+def geographic_tags(path: Path) -> Tags:
+    """Return what a TIFF file says of where on Earth it lies; nothing where it says nothing.
+
+    Args:
+        path: Any file.
+    """
+    if path.suffix.lower() not in TIFF:
+        return ()
+    try:
+        with quiet(), tifffile.TiffFile(path, is_ome=False) as tiff:
+            return geographic_tags_of(tiff.pages[0])
+    except DECODER_ERRORS:
+        return ()
+
+
+def geographic_tags_of(page: Any) -> Tags:
+    """Return what tifffile's page says of where on Earth it lies."""
+    found = [page.tags.get(number) for number in GEOGRAPHIC]
+    return tuple(
+        (int(tag.code), int(tag.dtype), int(tag.count), _as_stored(tag.value))
+        for tag in found
+        if tag is not None
+    )
+
+
+def _as_stored(value: Any) -> Any:
+    # tifffile reads other letters than those of ASCII, and writes none.
+    return value.encode("ascii", "replace").decode() if isinstance(value, str) else value
+
+
+def open_raster(path: Path, *, part: int = PART) -> Raster:
     """Return an image that is read in parts.
 
     Args:
         path: A TIFF or BigTIFF file, or the folder of an OME-Zarr image.
+        part: Rows of the parts that will be read.
 
     Raises:
         ImageError: It holds several pictures, other values than whole numbers of 8 or 16 bits, or
@@ -165,7 +198,7 @@ def open_raster(path: Path) -> Raster:
         return ZarrRaster.open(path)
     from delineate.prediction.rasters.tiff import TiffRaster
 
-    return TiffRaster.open(path)
+    return TiffRaster.open(path, part=part)
 
 
 def overlap(

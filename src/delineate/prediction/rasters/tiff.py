@@ -14,7 +14,14 @@ from delineate.decoding.segments import PARTS, decoded
 from delineate.decoding.stored import DECODER_ERRORS, ORIENTATION, quiet, several
 from delineate.decoding.tiff import check_parts
 from delineate.prediction.rasters.kept import Kept
-from delineate.prediction.rasters.raster import GEOGRAPHIC, Size, Tags, overlap, refuse
+from delineate.prediction.rasters.raster import (
+    PART,
+    Size,
+    Tags,
+    geographic_tags_of,
+    overlap,
+    refuse,
+)
 
 # Photometric interpretations of pixels that are values and no indices, and their channels.
 _INVERTED, _GREY, _RGB, _YCBCR = 0, 1, 2, 6
@@ -25,9 +32,9 @@ _ALPHA = (1, 2)  # of the tag ExtraSamples: associated, unassociated
 # Bytes of decoded strips and tiles that are kept, since the next part mostly needs them again, and
 # those of one above which a file's strips are too long.
 _KEPT, _LONGEST = 192 << 20, 96 << 20
-# Strips are as wide as the image: those that a row of parts of so many rows meets are kept, as long
-# as they have no more bytes than this.
-_PART, _MOST = 1536, 512 << 20
+# Strips are as wide as the image: those that a row of parts meets are kept, as long as they have no
+# more bytes than this.
+_MOST = 512 << 20
 
 _TILED = "Save it in tiles: 'tiffcp -t -w 512 -l 512 -c zip FILE COPY' does."
 
@@ -101,8 +108,12 @@ class TiffRaster:
         return 1 if self._grid.alone else self._grid.rows
 
     @classmethod
-    def open(cls, path: Path) -> "TiffRaster":
+    def open(cls, path: Path, *, part: int = PART) -> "TiffRaster":
         """Return the picture in a file; its smaller copies are left out.
+
+        Args:
+            path: The file.
+            part: Rows of the parts that will be read.
 
         Raises:
             ImageError: It cannot be read in parts.
@@ -118,8 +129,8 @@ class TiffRaster:
                 _require_single(tiff, path)
                 _require_readable(page, path)
                 check_parts(page, file)
-                grid, tags = _grid_of(page), _geographic(page)
-                kept = Kept(_bytes_to_keep(page, grid, path))
+                grid, tags = _grid_of(page), geographic_tags_of(page)
+                kept = Kept(_bytes_to_keep(page, grid, path, part))
             # Not above: it takes the lock of quiet() itself.
             pixel_size = read_pixel_size(path)
         except DECODER_ERRORS as error:
@@ -273,29 +284,17 @@ def _require_readable(page: Any, path: Path) -> None:
         raise refuse(path, f"has strips of {segment / 2**20:.0f} MiB", _TILED)
 
 
-def _bytes_to_keep(page: Any, grid: _Grid, path: Path) -> int:
+def _bytes_to_keep(page: Any, grid: _Grid, path: Path, part: int) -> int:
     """Return how many bytes of decoded strips are kept, so that none is decoded again and again."""
     if grid.alone or grid.tiled:
         return _KEPT
-    rows = min(grid.size[0], _PART + 2 * grid.rows)
-    wanted = int(rows * grid.columns * grid.samples * grid.planes * page.dtype.itemsize)
-    if wanted > _MOST:
-        raise refuse(path, f"has strips of {grid.columns} pixels, as wide as the image", _TILED)
-    return max(_KEPT, wanted)
-
-
-def _geographic(page: Any) -> Tags:
-    found = [page.tags.get(number) for number in GEOGRAPHIC]
-    return tuple(
-        (int(tag.code), int(tag.dtype), int(tag.count), _as_stored(tag.value))
-        for tag in found
-        if tag is not None
+    row = grid.columns * grid.samples * grid.planes * page.dtype.itemsize
+    usual, wanted = (
+        int(min(grid.size[0], rows + 2 * grid.rows) * row) for rows in (PART, max(part, PART))
     )
-
-
-def _as_stored(value: Any) -> Any:
-    # tifffile reads other letters than those of ASCII, and writes none.
-    return value.encode("ascii", "replace").decode() if isinstance(value, str) else value
+    if usual > _MOST:
+        raise refuse(path, f"has strips of {grid.columns} pixels, as wide as the image", _TILED)
+    return max(_KEPT, min(wanted, _MOST))
 
 
 def _alpha(page: Any) -> int | None:

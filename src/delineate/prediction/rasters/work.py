@@ -154,7 +154,9 @@ def _of_stage(path: Path, stage: int) -> Path:
 def _delete(path: Path) -> None:
     _journal(path).unlink(missing_ok=True)
     for old in path.parent.glob(f"{escape(path.name)}[0-9]*"):
-        old.unlink()
+        # Not those of an image whose name goes on.
+        if old.name.removeprefix(path.name).isdecimal():
+            old.unlink()
 
 
 def _done(path: Path, size: Size, key: str) -> tuple[int, int]:

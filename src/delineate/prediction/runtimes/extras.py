@@ -1,10 +1,12 @@
 """Packages that engines need, imported where they are used, and kept from connecting anywhere."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from delineate.errors import MissingExtraError
+from delineate.errors import BundleError, MissingExtraError, reason_of
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -27,6 +29,26 @@ def needed(module: str, *, extra: str, of: str) -> Any:
         raise MissingExtraError(
             f"{of} need the package {package}, which cannot be imported: {error}.",
             hint=f"pip install 'delineate[{extra}]'",
+        ) from error
+
+
+@contextmanager
+def failures_told(engine: str) -> Iterator[None]:
+    """Turn what an engine raises while it predicts into an error of ours.
+
+    Args:
+        engine: Its name. Some meet what they lack, or what a model has that they do not know, at
+            the first image only.
+
+    Raises:
+        BundleError: It fails.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise BundleError(
+            f"{engine} cannot predict with this model: {reason_of(error)}.",
+            hint="Predict with --runtime keras, or export the model again.",
         ) from error
 
 

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from delineate.errors import BundleError
+from delineate.errors import BundleError, reason_of
 from delineate.models.quick import quicken
 
 
@@ -56,8 +56,7 @@ def load(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError, AttributeError, BadZipFile) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BundleError(
-            f"Keras cannot open {path}: {reason}.",
+            f"Keras cannot open {path}: {reason_of(error)}.",
             hint="Copy the bundle again, or train again with this version of Keras.",
         ) from error

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import BundleError
-from delineate.prediction.runtimes.extras import needed
+from delineate.errors import BundleError, reason_of
+from delineate.prediction.runtimes.extras import failures_told, needed
 from delineate.share import cores
 
 
@@ -37,9 +37,8 @@ class LiteRtRuntime:
         try:
             return cls(litert.Interpreter(str(path), num_threads=cores()))
         except (ValueError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [""])[0].rstrip(".")
             raise BundleError(
-                f"LiteRT cannot open {path}: {reason}.", hint="Export the model again."
+                f"LiteRT cannot open {path}: {reason_of(error)}.", hint="Export the model again."
             ) from error
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -51,10 +50,12 @@ class LiteRtRuntime:
         Returns:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
-        if images.shape != self._shape:
-            self._interpreter.resize_tensor_input(self._input, images.shape)
-            self._interpreter.allocate_tensors()
-            self._shape = images.shape
-        self._interpreter.set_tensor(self._input, images)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+        with failures_told("LiteRT"):
+            if images.shape != self._shape:
+                self._interpreter.resize_tensor_input(self._input, images.shape)
+                self._interpreter.allocate_tensors()
+                self._shape = images.shape
+            self._interpreter.set_tensor(self._input, images)
+            self._interpreter.invoke()
+            found = self._interpreter.get_tensor(self._output)
+        return np.asarray(found, np.float32)

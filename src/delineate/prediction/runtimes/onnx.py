@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from delineate.data.cache import default_folder
-from delineate.errors import BackendError, BundleError
+from delineate.errors import BackendError, BundleError, reason_of
 from delineate.files import sha256
-from delineate.prediction.runtimes.extras import needed
+from delineate.prediction.runtimes.extras import failures_told, needed
 
 _TENSORRT = "TensorrtExecutionProvider"
 
@@ -45,7 +45,9 @@ class OnnxRuntime:
         Returns:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
-        return np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
+        with failures_told("ONNX Runtime"):
+            found = self._session.run(None, {self._input: images})[0]
+        return np.asarray(found, np.float32)
 
 
 class TensorRtRuntime(OnnxRuntime):
@@ -96,7 +98,6 @@ def _session(path: Path, providers: list[Any]) -> Any:
     try:
         return runtime.InferenceSession(str(path), providers=providers)
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0].rstrip(".")
         raise BundleError(
-            f"ONNX Runtime cannot open {path}: {reason}.", hint="Export the model again."
+            f"ONNX Runtime cannot open {path}: {reason_of(error)}.", hint="Export the model again."
         ) from error

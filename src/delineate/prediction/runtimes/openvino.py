@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import BundleError
-from delineate.prediction.runtimes.extras import import_openvino
+from delineate.errors import BundleError, reason_of
+from delineate.prediction.runtimes.extras import failures_told, import_openvino
 
 PRECISION = ["delineate", "precision"]
 """Where in the file it stands in which arithmetic the model runs."""
@@ -43,9 +43,8 @@ class OpenVinoRuntime:
         try:
             return cls(core, core.read_model(path))
         except RuntimeError as error:
-            reason = (str(error).splitlines() or [""])[0].rstrip(".")
             raise BundleError(
-                f"OpenVINO cannot open {path}: {reason}.", hint="Export the model again."
+                f"OpenVINO cannot open {path}: {reason_of(error)}.", hint="Export the model again."
             ) from error
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -57,8 +56,10 @@ class OpenVinoRuntime:
         Returns:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
+        with failures_told("OpenVINO"):
+            found = self._of(images.shape)(images, share_outputs=True)[0]
         # Copied once, before the next run writes over it.
-        return np.array(self._of(images.shape)(images, share_outputs=True)[0], np.float32)
+        return np.array(found, np.float32)
 
     def _of(self, shape: tuple[int, ...]) -> Any:
         """Return the compiled model for a shape."""

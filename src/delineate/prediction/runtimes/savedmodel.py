@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import BundleError
-from delineate.prediction.runtimes.extras import needed
+from delineate.errors import BundleError, reason_of
+from delineate.prediction.runtimes.extras import failures_told, needed
 
 
 class SavedModelRuntime:
@@ -35,9 +35,9 @@ class SavedModelRuntime:
             model = tensorflow.saved_model.load(str(path.parent))
             return cls(model, model.serve)
         except (OSError, ValueError, AttributeError) as error:
-            reason = (str(error).splitlines() or [""])[0].rstrip(".")
             raise BundleError(
-                f"TensorFlow cannot open {path}: {reason}.", hint="Export the model again."
+                f"TensorFlow cannot open {path}: {reason_of(error)}.",
+                hint="Export the model again.",
             ) from error
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -49,4 +49,5 @@ class SavedModelRuntime:
         Returns:
             float32 (batch, height, width, classes), or one channel for two classes.
         """
-        return np.asarray(self._serve(images), np.float32)
+        with failures_told("TensorFlow"):
+            return np.asarray(self._serve(images), np.float32)

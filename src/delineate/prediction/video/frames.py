@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from delineate.errors import ImageError
+from delineate.errors import ImageError, reason_of
 from delineate.imaging import read_image
 from delineate.prediction.runtimes.extras import needed
 
@@ -135,7 +135,9 @@ def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
                 first = takewhile(lambda frame: seconds is None or frame.seconds < seconds, ahead)
                 yield Source(given, rate, stream.frames or None, first)
             return
-        newest = _Newest(_decoded(container, given, rate, forgiving=True), given)
+        stopped = threading.Event()
+        frames = _decoded(container, given, rate, forgiving=True, stopped=stopped)
+        newest = _Newest(frames, given, stopped)
         try:
             yield Source(given, rate, None, newest.frames(seconds), live=True)
         finally:
@@ -143,10 +145,16 @@ def open_live(given: str, *, seconds: float | None = None) -> Iterator[Source]:
 
 
 class _Newest:
-    """The newest of the frames that come by themselves; the others are dropped."""
+    """The newest of the frames that come by themselves; the others are dropped.
 
-    def __init__(self, frames: Iterator[Frame], name: str) -> None:
-        self._frames, self._name = frames, name
+    Args:
+        frames: They come in a thread of their own.
+        name: For errors.
+        stopped: What ends them, also while none comes.
+    """
+
+    def __init__(self, frames: Iterator[Frame], name: str, stopped: threading.Event) -> None:
+        self._frames, self._name, self._stopped = frames, name, stopped
         self._frame: Frame | None = None
         self._ended = False
         self._changed = threading.Condition()
@@ -171,16 +179,15 @@ class _Newest:
 
     def stop(self) -> None:
         """Listen no longer."""
-        with self._changed:
-            self._ended = True
+        self._stopped.set()
         self._pool.shutdown()
 
     def _listen(self) -> None:
         try:
             for frame in self._frames:
+                if self._stopped.is_set():
+                    return
                 with self._changed:
-                    if self._ended:
-                        return
                     self._frame = replace(frame, came=time.perf_counter())
                     self._changed.notify()
         finally:
@@ -206,7 +213,12 @@ def _opened(place: str, name: str, **options: Any) -> Iterator[Any]:
 
 
 def _decoded(
-    container: Any, name: str, rate: Fraction, *, forgiving: bool = False
+    container: Any,
+    name: str,
+    rate: Fraction,
+    *,
+    forgiving: bool = False,
+    stopped: threading.Event | None = None,
 ) -> Iterator[Frame]:
     """Yield the frames of an opened video.
 
@@ -215,13 +227,14 @@ def _decoded(
         name: For errors.
         rate: Frames per second, where frames do not say when they are shown.
         forgiving: Whether frames that came damaged are left out, as a network loses some.
+        stopped: Ends them when it is set.
     """
     av = needed("av", extra="video", of="Videos")
     first = None
     # One for all frames: each would make its own.
     reformatter = av.video.reformatter.VideoReformatter()
     try:
-        for number, frame in enumerate(_frames_of(container, forgiving=forgiving)):
+        for number, frame in enumerate(_frames_of(container, stopped, forgiving=forgiving)):
             told = frame.time if frame.time is not None else float(number / rate)
             first = told if first is None else first
             image = reformatter.reformat(frame, format="rgb24").to_ndarray()
@@ -236,9 +249,14 @@ def _decoded(
         ) from error
 
 
-def _frames_of(container: Any, *, forgiving: bool) -> Iterator[Any]:
+def _frames_of(
+    container: Any, stopped: threading.Event | None, *, forgiving: bool
+) -> Iterator[Any]:
     av = needed("av", extra="video", of="Videos")
     for packet in container.demux(video=0):
+        # Here, since packets may come that hold no frame.
+        if stopped is not None and stopped.is_set():
+            return
         try:
             yield from packet.decode()
         except av.error.InvalidDataError:
@@ -272,4 +290,4 @@ def _each(pool: ThreadPoolExecutor, frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", "") or error).splitlines()[0].rstrip(".")
+    return (getattr(error, "strerror", None) or reason_of(error)).rstrip(".")
