@@ -115,7 +115,7 @@ def predicting(
     predictor = dl.Predictor.open(place)
     for count in counts:
         images = networks.noise(network, count)[0].astype(np.uint8)
-        yield count, lambda given=images: [predictor.predict(image).mask for image in given]
+        yield count, lambda given=images: [each.mask for each in predictor.predict_many(given)]
 
 
 def counted(model: Any, side: int) -> dict[str, Any]:

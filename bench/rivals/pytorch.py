@@ -74,6 +74,33 @@ class PlainUnet(nn.Module):
         return self.head(image)
 
 
+class WideMobileNetV2(nn.Module):
+    """The encoder of segmentation_models.pytorch, with the features that delineate's joins.
+
+    They are the wide ones within the blocks that halve the image, and the last block's.
+    """
+
+    halving, last = (2, 4, 7, 14), 17
+    out_channels = (3, 96, 144, 192, 576, 320)
+
+    def __init__(self) -> None:
+        super().__init__()
+        from segmentation_models_pytorch.encoders import get_encoder
+
+        self.features = get_encoder("mobilenet_v2", weights=None).features[: self.last + 1]
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        found = [image]
+        for number, block in enumerate(self.features):
+            if number in self.halving:
+                expand, *rest = block.conv
+                found.append(expand(image))
+                image = nn.Sequential(*rest)(found[-1])
+            else:
+                image = block(image)
+        return [*found, image]
+
+
 class OnEncoder(nn.Module):
     """The decoder that delineate's U-Net has, on an encoder of segmentation_models.pytorch."""
 
@@ -81,7 +108,10 @@ class OnEncoder(nn.Module):
         super().__init__()
         from segmentation_models_pytorch.encoders import get_encoder
 
-        self.encoder = get_encoder(network.rival, weights=None)
+        if network.rival == "mobilenet_v2":
+            self.encoder = WideMobileNetV2()
+        else:
+            self.encoder = get_encoder(network.rival, weights=None)
         # The first feature is the image itself, which is not joined.
         skips = [*reversed(self.encoder.out_channels[1:-1]), 0]
         widths = network.decoder_filters

@@ -205,6 +205,52 @@ def test_a_runtime_of_the_callers_own_is_found_by_its_module_and_name(grey_bundl
     assert predictor.engine["runtime"] == f"{__name__}:Constant"
 
 
+class Counting:
+    """An engine that keeps how many images it was given at once, and says them again."""
+
+    granularity = 1
+
+    def __init__(self):
+        self.counts = []
+
+    def run(self, images):
+        self.counts.append(len(images))
+        return images[..., :1] / 255
+
+
+@pytest.mark.parametrize(
+    ("post", "fit", "size", "counts"),
+    [
+        ({}, "crop", 32, [16, 16, 1, 1]),
+        ({}, "resize", 64, [16, 16, 1, 1]),
+        ({}, "crop", 128, [4] * 8 + [1, 1]),
+        ({}, "crop", 300, None),
+        ({"averaging": "flips"}, "crop", 32, None),
+    ],
+)
+def test_many_images_of_one_size_go_through_the_engine_at_once(
+    grey_bundle, post, fit, size, counts
+):
+    card = Bundle.open(grey_bundle.folder).card
+    changes = {"tile": 256, "fit": fit, "size": (64, 64), "post": Post(**post)}
+    engine = Counting()
+    predictor = Predictor(card.model_copy(update=changes), [engine])
+    rng = np.random.default_rng(0)
+    images = list(rng.integers(0, 256, (34 if counts else 3, size, size), dtype=np.uint8))
+    found = [each.probabilities for each in predictor.predict_many(iter(images))]
+    assert (engine.counts == counts) if counts else (set(engine.counts) == {1})
+    for each, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(each, predictor.predict(image).probabilities)
+
+
+def test_images_of_several_sizes_stay_in_order(grey_bundle):
+    predictor = Predictor(Bundle.open(grey_bundle.folder).card, [Counting()])
+    sizes = [(32, 32)] * 17 + [(48, 32), (32, 32)]
+    images = [np.full(size, number, np.uint8) for number, size in enumerate(sizes)]
+    found = [each.probabilities[0, 0, 1] for each in predictor.predict_many(images)]
+    np.testing.assert_allclose(found, np.arange(len(sizes)) / 255, rtol=1e-6)
+
+
 @pytest.mark.parametrize("runtime", ["tests.prediction.test_predictor:Constant", "unheard-of"])
 def test_what_a_card_names_is_never_imported(tmp_path, runtime):
     bundle = save_bundle(tmp_path / "bundle", pointwise_model([0.5]))

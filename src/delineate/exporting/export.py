@@ -104,11 +104,13 @@ def _proven(
     """
     name, precision = to
     most = find("formats", name).spares if precision == "int8" else 0
+    # First: what of it cannot be predicted with is not exported.
+    usual = Predictor.open(source.folder, runtime="keras")
     for spared in range(most + 1):
         tell(f"writing {name} in {precision}{', its first convolution in float32' * spared}")
         card = _write(source, place, Calibration(windows, spared), to=to)
         tell(f"comparing it on {len(images)} images")
-        found = _compared(source, card, place, images=images, of=to)
+        found = _compared(source, card, place, usual=usual, images=images)
         if not too_far(found, TOLERANCES[precision]):
             break
     require_near(found, TOLERANCES[precision])
@@ -142,7 +144,7 @@ def _write(source: Bundle, place: Path, calibration: Calibration, *, to: tuple[s
 
 
 def _compared(
-    source: Bundle, card: Card, place: Path, *, images: Dataset, of: tuple[str, str]
+    source: Bundle, card: Card, place: Path, *, usual: Predictor, images: Dataset
 ) -> Export:
     """Return how near what was written is to its source.
 
@@ -150,18 +152,17 @@ def _compared(
         source: The bundle of Keras models.
         card: What names the written files.
         place: The folder they are in.
+        usual: What predicts with the source.
         images: To compare on.
-        of: The format and the precision.
 
     Raises:
         BundleError: It does not run.
         MissingExtraError: The engine is not installed.
     """
-    name, precision = of
+    name, precision = card.members[0].runtime, card.precision
     files = [source.folder / member.file for member in source.card.members]
     keras = [KerasRuntime(in_float32(load(file))) for file in files]
     before = Predictor(source.card, keras)
-    usual = Predictor.open(source.folder, runtime="keras")
     runtime = find("runtimes", name)
     after = Predictor(card, [runtime.open(place / member.file) for member in card.members])
     # Not before it is opened, which says what is missing and keeps it from reporting its use.

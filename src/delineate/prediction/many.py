@@ -65,7 +65,7 @@ def predict(run: Any, images: Sequence[np.ndarray] | np.ndarray | str | Path) ->
     predictor = Predictor.open(run)
     if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
         images = [images]  # type: ignore[list-item]
-    return [predictor.predict(image) for image in images]
+    return list(predictor.predict_many(images))
 
 
 def predict_files(

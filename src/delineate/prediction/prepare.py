@@ -1,5 +1,6 @@
 """From an image of any size to the network's input, and back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from delineate.prediction.tiling import Tiling, in_tiles
 
 # Of a tile's side: the largest margin, and the longest blending.
 SHARED = 4
+# Images of one size that go through an engine at once, at the most.
+TOGETHER = 16
 
 
 class Runtime(Protocol):
@@ -79,14 +82,39 @@ class Preparation:
         Returns:
             float32 (height, width, channels), the model's own.
         """
-        size = image.shape[0], image.shape[1]
-        if self.fit == "resize":
-            small = resize_image(image, self.size)
-            return resize_probabilities(_run_one(runtime, small), size)
-        if max(size) <= self.tile and not self.fixed:
-            return self.padded(image, runtime)
+        if self.goes_whole((image.shape[0], image.shape[1])):
+            return self.predict_together([image], runtime)[0]
         tiling = self.tiling(runtime.granularity)
         return in_tiles(image, lambda part: self.padded(part, runtime), tiling)
+
+    def goes_whole(self, size: tuple[int, int]) -> bool:
+        """Return whether images of such a (height, width) are predicted in one go each."""
+        return self.fit == "resize" or (max(size) <= self.tile and not self.fixed)
+
+    def together(self, size: tuple[int, int]) -> int:
+        """Return how many images of such a (height, width) go through an engine at once."""
+        if not self.goes_whole(size):
+            return 1
+        height, width = self.size if self.fit == "resize" else size
+        return max(1, min(TOGETHER, self.tile**2 // (height * width)))
+
+    def predict_together(self, images: Sequence[np.ndarray], runtime: Runtime) -> list[np.ndarray]:
+        """Return the probabilities of images that are predicted in one go each, all at once.
+
+        Args:
+            images: Each (height, width, channels) of one size, as for :meth:`predict`.
+            runtime: The engine.
+
+        Returns:
+            Of each float32 (height, width, channels), the model's own.
+        """
+        size = images[0].shape[0], images[0].shape[1]
+        if self.fit == "resize":
+            small = [resize_image(image, self.size) for image in images]
+            return [resize_probabilities(found, size) for found in _run(runtime, small)]
+        padding = pad_to_multiple(size, self.multiple(runtime))
+        found = _run(runtime, [padding.apply(image) for image in images])
+        return [padding.undo(each) for each in found]
 
     def padded(self, image: np.ndarray, runtime: Runtime) -> np.ndarray:
         """Return the probabilities of an image, or of a tile of one, in one go.
@@ -103,7 +131,7 @@ class Preparation:
             padding = Padding(size, self.size[0] - size[0], self.size[1] - size[1])
         else:
             padding = pad_to_multiple(size, self.multiple(runtime))
-        cut: np.ndarray = padding.undo(_run_one(runtime, padding.apply(image)))
+        cut: np.ndarray = padding.undo(_run(runtime, [padding.apply(image)])[0])
         return cut
 
 
@@ -131,6 +159,8 @@ def to_mask(probabilities: np.ndarray, *, output: str, threshold: float) -> np.n
     return ids
 
 
-def _run_one(runtime: Runtime, image: np.ndarray) -> np.ndarray:
-    result: np.ndarray = runtime.run(image[np.newaxis].astype(np.float32))[0]
-    return result
+def _run(runtime: Runtime, images: Sequence[np.ndarray]) -> np.ndarray:
+    batch = np.empty((len(images), *images[0].shape), np.float32)
+    for place, image in zip(batch, images, strict=True):
+        place[...] = image
+    return runtime.run(batch)

@@ -29,6 +29,8 @@ class OpenVinoRuntime:
 
     def __init__(self, core: Any, model: Any) -> None:
         self._core, self._model = core, model
+        # To ask takes as long as many an operation.
+        self._is_dynamic = bool(model.is_dynamic())
         self._compiled: dict[tuple[int, ...], Any] = {}
 
     @classmethod
@@ -65,7 +67,7 @@ class OpenVinoRuntime:
         """Return the compiled model for a shape."""
         model = self._model
         full = shape not in self._compiled and len(self._compiled) >= _MOST
-        if full or not model.is_dynamic():
+        if full or not self._is_dynamic:
             shape = ()
         if shape not in self._compiled:
             if shape:
