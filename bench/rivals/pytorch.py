@@ -94,8 +94,10 @@ class WideMobileNetV2(nn.Module):
         for number, block in enumerate(self.features):
             if number in self.halving:
                 expand, *rest = block.conv
-                found.append(expand(image))
-                image = nn.Sequential(*rest)(found[-1])
+                image = expand(image)
+                found.append(image)
+                for part in rest:
+                    image = part(image)
             else:
                 image = block(image)
         return [*found, image]
