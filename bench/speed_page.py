@@ -29,9 +29,8 @@ def speed_page(kept: Row, note: str) -> str:
         "The same networks on both sides, each measurement in a process of its own, the sides in",
         "alternation; images per second, the median of all repetitions and in brackets the least",
         "and the most. `pytorch` is the same network layer by layer; segmentation_models.pytorch's",
-        "own U-Net has the same encoder and as many channels in its decoder, and joins before it",
-        "narrows. What each costs stands above each table: delineate's MobileNetV2 joins the wide",
-        "features inside its blocks, and costs more than segmentation_models.pytorch's encoder.",
+        "own U-Net has the same encoder and as many channels in its decoder, and joins other",
+        "features of it. What each costs stands above each table.",
         "",
     ]
     for task in tasks:

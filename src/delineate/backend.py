@@ -29,6 +29,7 @@ def choose_backend(wanted: str | None = None) -> str:
         BackendError: None is installed, the one asked for is not, or Keras runs on another.
         UsageError: The name is no backend.
     """
+    logging.getLogger("tensorflow").addFilter(_is_news)
     if "keras" in sys.modules:
         return _loaded(wanted)
     name = os.environ.get("KERAS_BACKEND") or wanted or _first_installed()
@@ -48,7 +49,6 @@ def choose_backend(wanted: str | None = None) -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr():
         import_module("keras")
-    logging.getLogger("tensorflow").addFilter(_is_news)
     return name
 
 

@@ -198,8 +198,8 @@ def test_each_runtime_opens_a_file_of_its_own_and_gives_what_keras_gives(plain, 
     engine = find("runtimes", name).open(path)
     assert engine.granularity >= 1
     rng = np.random.default_rng(0)
-    for size in ((16, 16), (16, 32), (64, 8)):
-        images = rng.integers(0, 256, (1, *size, 3)).astype(np.float32)
+    for count, size in ((1, (16, 16)), (3, (16, 16)), (1, (16, 32)), (1, (64, 8))):
+        images = rng.integers(0, 256, (count, *size, 3)).astype(np.float32)
         found = engine.run(images)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, plain.predict_on_batch(images), atol=1e-4)

@@ -476,6 +476,17 @@ def test_an_image_that_says_where_it_lies_keeps_it_whatever_its_size(tmp_path, p
         np.testing.assert_array_equal(file.asarray(), predictor.predict(picture).mask)
 
 
+def test_an_image_that_is_stored_turned_has_no_mask_that_lies_on_earth(tmp_path, picture):
+    tags = [(274, "H", 1, 3, True), (33922, "d", 6, (0, 0, 0, 5e5, 5e6, 0), True)]
+    tifffile.imwrite(tmp_path / "a.tif", picture, photometric="rgb", extratags=tags)
+    predictor = bundle(tmp_path / "bundle")
+    done = predict_files(tmp_path / "bundle", [str(tmp_path / "a.tif")], to=tmp_path / "out")
+    assert [item["mask"] for item in done.written] == [str(tmp_path / "out" / "a.png")]
+    found = read_labels(tmp_path / "out" / "a.png").values
+    np.testing.assert_array_equal(found, predictor.predict(picture[::-1, ::-1]).mask)
+    assert not (tmp_path / "out" / "a.tif").exists()
+
+
 @pytest.mark.parametrize("fit", ["crop", "resize"])
 def test_a_mask_that_lies_on_earth_replaces_no_image(tmp_path, picture, fit):
     write_placed(tmp_path / "in" / "sub" / "a.TIF", picture)

@@ -225,6 +225,7 @@ class Counting:
         ({}, "resize", 64, [16, 16, 1, 1]),
         ({}, "crop", 128, [4] * 8 + [1, 1]),
         ({}, "crop", 300, None),
+        ({}, "resize", 300, None),
         ({"averaging": "flips"}, "crop", 32, None),
     ],
 )
@@ -239,6 +240,19 @@ def test_many_images_of_one_size_go_through_the_engine_at_once(
     images = list(rng.integers(0, 256, (34 if counts else 3, size, size), dtype=np.uint8))
     found = [each.probabilities for each in predictor.predict_many(iter(images))]
     assert (engine.counts == counts) if counts else (set(engine.counts) == {1})
+    for each, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(each, predictor.predict(image).probabilities)
+
+
+def test_several_members_are_padded_and_averaged_at_once_as_one_by_one(grey_bundle):
+    card = Bundle.open(grey_bundle.folder).card.model_copy(update={"stride": 8, "tile": 128})
+    first, second = Counting(), Counting()
+    first.granularity = 3
+    predictor = Predictor(card, [first, second])
+    images = list(np.random.default_rng(0).integers(0, 256, (8, 37, 51), dtype=np.uint8))
+    found = [each.probabilities for each in predictor.predict_many(images)]
+    # 48 by 72 pixels for the one that needs most.
+    assert first.counts == second.counts == [4, 4]
     for each, image in zip(found, images, strict=True):
         np.testing.assert_array_equal(each, predictor.predict(image).probabilities)
 

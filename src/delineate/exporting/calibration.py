@@ -18,3 +18,7 @@ class Calibration:
 
     samples: Sequence[np.ndarray] = ()
     spared: int = 0
+
+
+NOTHING = Calibration()
+"""For all other precisions."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from delineate.catalog import find
 from delineate.errors import BundleError, DelineateError, MissingExtraError, reason_of
-from delineate.exporting.calibration import Calibration
+from delineate.exporting.calibration import NOTHING, Calibration
 from delineate.exporting.child import Arrays, run_child, serve
 
 _WRITER = "tensorflow"
@@ -20,7 +20,7 @@ def write_model(
     *,
     format: str,  # noqa: A002 - the word of the command line
     precision: str,
-    calibration: Calibration,
+    calibration: Calibration = NOTHING,
 ) -> None:
     """Write a Keras model in a format.
 

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from delineate.bundle import Card
-from delineate.errors import DataError, DelineateError, MissingExtraError, UsageError
+from delineate.errors import (
+    BundleError,
+    DataError,
+    DelineateError,
+    MissingExtraError,
+    UsageError,
+)
 from delineate.imaging import read_image
 from delineate.prediction.inputs import find_inputs, refuse_replacing, refuse_table
 from delineate.prediction.large import predict_large
@@ -59,7 +65,7 @@ def predict(run: Any, images: Sequence[np.ndarray] | np.ndarray | str | Path) ->
         images: One image, a file, or a sequence of them; each of any size.
 
     Raises:
-        BundleError: There is no bundle.
+        BundleError: There is no bundle, or its engine fails at an image.
         DataError: An image does not fit the network.
     """
     predictor = Predictor.open(run)
@@ -156,7 +162,7 @@ def _predict_all(
     for number, (path, name) in enumerate(files, 1):
         try:
             done.written.append(_predict_file(path, todo.to / name, todo, progress))
-        except (DataError, MissingExtraError) as error:
+        except (BundleError, DataError, MissingExtraError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))

@@ -123,8 +123,8 @@ class Predictor:
     def predict_many(self, images: Iterable[np.ndarray | str | Path]) -> Iterator[Prediction]:
         """Yield the predictions of many images, in order.
 
-        Several of one size that follow each other go through the engine at once, which is faster
-        for small ones.
+        Of one size, sixteen that follow each other go through the engine at once, or fewer where
+        they are large; what is left over goes one by one. That is faster for small images.
 
         Args:
             images: Each as for :meth:`predict`.
@@ -142,7 +142,7 @@ class Predictor:
     def _groups(self, images: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Yield images that go through the engine at once: as many as can, or a single one.
 
-        Engines compile for each number, too: there are only these two.
+        Engines compile for each number, too: of a size there are only these two.
         """
         waiting: list[np.ndarray] = []
         for image in images:
@@ -158,7 +158,11 @@ class Predictor:
     def _together(self, image: np.ndarray) -> int:
         post = self.card.post
         alone = post.averaging != "none" or bool(post.scales)
-        return 1 if alone else self.preparation.together((image.shape[0], image.shape[1]))
+        if alone:
+            return 1
+        preparation = self.preparation
+        multiple = lcm(*map(preparation.multiple, self.runtimes))
+        return preparation.together((image.shape[0], image.shape[1]), multiple)
 
     def _raw_together(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return what :meth:`raw` does of images of one size, without averaging over views."""

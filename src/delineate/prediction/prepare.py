@@ -91,12 +91,23 @@ class Preparation:
         """Return whether images of such a (height, width) are predicted in one go each."""
         return self.fit == "resize" or (max(size) <= self.tile and not self.fixed)
 
-    def together(self, size: tuple[int, int]) -> int:
-        """Return how many images of such a (height, width) go through an engine at once."""
+    def together(self, size: tuple[int, int], multiple: int) -> int:
+        """Return how many images of such a size go through an engine at once.
+
+        All together have no more pixels than a tile, neither as they are nor as the engine has
+        them; images that are padded alike are as many.
+
+        Args:
+            size: (height, width) in pixels.
+            multiple: What the engine's sides divide by, see :meth:`multiple`.
+        """
         if not self.goes_whole(size):
             return 1
-        height, width = self.size if self.fit == "resize" else size
-        return max(1, min(TOGETHER, self.tile**2 // (height * width)))
+        height, width = pad_to_multiple(size, multiple).padded_size
+        pixels = height * width
+        if self.fit == "resize":
+            pixels = max(pixels, self.size[0] * self.size[1])
+        return max(1, min(TOGETHER, self.tile**2 // pixels))
 
     def predict_together(self, images: Sequence[np.ndarray], runtime: Runtime) -> list[np.ndarray]:
         """Return the probabilities of images that are predicted in one go each, all at once.

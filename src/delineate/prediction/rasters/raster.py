@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 
 from delineate.data.proposing.pixel_size import PixelSize
-from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, MAX_VALUES, quiet
+from delineate.decoding.stored import DECODER_ERRORS, MAX_PIXELS, MAX_VALUES, ORIENTATION, quiet
 from delineate.errors import ImageError
 
 Size = tuple[int, int]
@@ -160,7 +160,10 @@ def geographic_tags(path: Path) -> Tags:
         return ()
     try:
         with quiet(), tifffile.TiffFile(path, is_ome=False) as tiff:
-            return geographic_tags_of(tiff.pages[0])
+            page = tiff.pages[0]
+            # They speak of the pixels as they are stored, and a reader turns these upright.
+            upright = page.tags.valueof(ORIENTATION, 1) == 1
+            return geographic_tags_of(page) if upright else ()
     except DECODER_ERRORS:
         return ()
 
