@@ -138,8 +138,9 @@ def refuse_replacing(named: Sequence[tuple[Path, Path]], to: Path, *, values: in
             written |= {file_beside(to / stem, ending) for ending in VIDEOS}
         # The mask of an image that is predicted in parts, or lies on Earth, is of its own kind.
         mask = target_of(path, to / stem)
-        parts = mask.resolve() in images and is_read_in_parts(path, values=values)
-        if parts or (mask.resolve() in images and geographic_tags(path)):
+        if mask.resolve() in images and (
+            is_read_in_parts(path, values=values) or geographic_tags(path)
+        ):
             written.add(mask)
         if any(picture.resolve() in images for picture in written):
             raise UsageError(
