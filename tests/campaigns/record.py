@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from delineate.files import write_whole
 from delineate.runs import Run
 from delineate.training import checkpoint
 
+ROOT = Path(__file__).parents[2]
 ROWS = Path(__file__).parent / "rows"
+# What a row depends on.
+TRIED = ("src", "tests/campaigns", "tests/properties", ":!tests/campaigns/rows")
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "h5py", "onnxruntime", "openvino")
 # Behind a commit whose package or tests were changed since.
 CHANGED = "*"
@@ -31,7 +35,7 @@ Row = dict[str, Any]
 def go_on(
     name: str, cases: Iterable[str], try_one: Callable[[str], Row], *, part: str = ""
 ) -> list[Row]:
-    """Try what has no row of this commit yet, and keep each row at once.
+    """Try what has no row of this package yet, and keep each row at once.
 
     Args:
         name: Of the campaign.
@@ -46,7 +50,7 @@ def go_on(
     commit, wanted = circumstances()["commit"], list(cases)
     write(name, _stored(name)["rows"], {part: wanted})
     for case in wanted:
-        if any(row["case"] == case and _stands(row, commit) for row in _stored(name)["rows"]):
+        if any(row["case"] == case and _stands(row) for row in _stored(name)["rows"]):
             continue
         fresh = {"case": case, "commit": commit, **try_one(case)}
         print(json.dumps(fresh), flush=True)
@@ -116,27 +120,29 @@ def _stored(name: str) -> dict[str, Any]:
     return {"circumstances": {}, "cases": {}, "rows": [], **found}
 
 
-def _stands(row: Row, commit: str) -> bool:
+def _stands(row: Row) -> bool:
     """Return whether a row need not be tried again; two changed trees are not the same."""
-    return row.get("commit") == commit and CHANGED not in commit and row["right"] is not None
+    if row["right"] is None or CHANGED in row["commit"]:
+        return False
+    return is_unchanged_since(row["commit"])
+
+
+@cache
+def is_unchanged_since(commit: str) -> bool:
+    """Return whether the package and the campaigns are what they were at a commit."""
+    compared = _git("diff", "--quiet", commit, "--", *TRIED)
+    return compared.returncode == 0
 
 
 def circumstances() -> dict[str, Any]:
     """Return the commit, the machine and the versions.
 
-    A commit with a star is one whose package was changed since.
+    A commit with a star is one whose package or campaigns were changed since.
     """
-    root = Path(__file__).parents[2]
-    if root / "src" not in Path(delineate.__file__).parents:
+    if ROOT / "src" not in Path(delineate.__file__).parents:
         raise SystemExit(f"{delineate.__file__} is not the package that lies beside this script.")
-    commit, changes = (
-        subprocess.run(
-            ["git", "-C", root, *said], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        for said in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "src", "tests"])
-    )
-    changed = [line for line in changes.splitlines() if "tests/campaigns/rows" not in line]
-    commit += CHANGED if changed else ""
+    commit = _git("rev-parse", "--short", "HEAD").stdout.strip()
+    commit += CHANGED if _git("status", "--porcelain", "--", *TRIED).stdout.strip() else ""
     return {
         "commit": commit,
         "cores": os.cpu_count(),
@@ -169,6 +175,10 @@ def weights_hash(folder: Path) -> str:
     for array in checkpoint.load(folder / "last").arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _git(*said: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", ROOT, *said], capture_output=True, text=True, check=False)
 
 
 def _versions() -> Iterable[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """Which rows of a campaign are kept, and which cases are tried again."""
 
+import subprocess
+
 import pytest
 
 from tests.campaigns import record
@@ -14,6 +16,7 @@ def at(monkeypatch, tmp_path):
 
     def choose(commit):
         monkeypatch.setattr(record, "circumstances", lambda: {"commit": commit})
+        monkeypatch.setattr(record, "is_unchanged_since", lambda other: other == commit)
 
     choose("abc")
     return choose
@@ -38,6 +41,35 @@ def test_what_has_its_row_of_this_commit_is_not_tried_again(at, right):
     assert tried(["a", "b", "c"]) == ["c"]
     at("def")
     assert tried(["a"]) == ["a"]
+
+
+def test_rows_stand_as_long_as_what_they_are_of_is_the_same(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+
+    def git(*said):
+        named = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        return subprocess.run(
+            ["git", "-C", tmp_path, *named, *said], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def commit(path):
+        whole = tmp_path / path
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        whole.write_text(f"{whole.exists()}")
+        git("add", "-A")
+        git("commit", "-q", "-m", path)
+        record.is_unchanged_since.cache_clear()
+        return git("rev-parse", "--short", "HEAD")
+
+    git("init", "-q")
+    first = commit("src/a.py")
+    commit("tests/campaigns/rows/kills.json")
+    commit("docs/reliability.md")
+    assert record.is_unchanged_since(first)
+    commit("src/a.py")
+    assert not record.is_unchanged_since(first)
+    assert not record.is_unchanged_since("0123456")
 
 
 def test_rows_of_a_changed_tree_stand_for_no_other(at):

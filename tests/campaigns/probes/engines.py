@@ -188,7 +188,9 @@ PROBES = {
     "an operator of its own": Probe(_onnx(_own_operator), "the operator own.Run", _ONNX),
     "an operator of compiled code": Probe(_onnx(_compiled), "EPContext", _ONNX),
     "ONNX of other channels": Probe(_onnx(_other_channels), "its card says", _ONNX),
-    "16 GiB on the way": Probe(_onnx(_large), "cannot open|cannot predict with this model|within|ended", _ONNX),
+    "16 GiB on the way": Probe(
+        _onnx(_large), "cannot open|cannot predict with this model|within|ended", _ONNX
+    ),
     "a loop without an end": Probe(_onnx(_endless), "within", _ONNX),
     "no ONNX": Probe(_garbage("model.onnx", "onnx"), "does not run", _ONNX),
     "ONNX for OpenVINO": Probe(_onnx_for_openvino, "whose files end in .xml"),
