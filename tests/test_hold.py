@@ -1,5 +1,6 @@
 """A folder is written by one process at a time, and is free again once that has ended."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,7 +8,8 @@ import sys
 import pytest
 
 from delineate.errors import RunError
-from delineate.hold import LOCK, hold
+from delineate.files import write_whole
+from delineate.hold import LOCK, hold, make_folder
 
 HOLD = """
 import sys
@@ -62,3 +64,33 @@ def test_it_is_free_again_after_an_error(tmp_path):
         1 / 0  # noqa: B018
     with hold(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_is_held_and_has_gone_is_not_written(tmp_path, again):
+    run = tmp_path / "run"
+    run.mkdir()
+    with hold(run):
+        write_whole(run / "deep" / "a.txt", "a")
+        run.rename(tmp_path / "moved")
+        if again:
+            # Another process has made it anew, and has it.
+            run.mkdir()
+            (run / LOCK).touch()
+        for write in (
+            lambda: write_whole(run / "a.txt", "a"),
+            lambda: write_whole(run / "deeper" / "a.txt", "a"),
+            lambda: make_folder(run),
+        ):
+            with pytest.raises(FileNotFoundError) as told:
+                write()
+            assert told.value.filename == str(run)
+        assert run.exists() == again
+        make_folder(tmp_path / "run-2")
+        if again:
+            (run / LOCK).unlink()
+            run.rmdir()
+        (tmp_path / "moved").rename(run)
+        write_whole(run / "b.txt", "b")
+    shutil.rmtree(run)
+    make_folder(run / "deep")

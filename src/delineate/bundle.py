@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from delineate.bundle_files import verify
 from delineate.errors import BundleError
 from delineate.files import flush, flush_folder, sha256, write_whole
+from delineate.hold import make_folder
 from delineate.recipe import Normalisation, ObjectTarget, Post
 from delineate.trust import is_marked, mark_of
 
@@ -217,10 +218,11 @@ class Bundle:
         Raises:
             OSError: It cannot be written; what stood there before is untouched.
         """
+        make_folder(folder.parent)
         recover(folder)
         fresh = folder.parent / f".{folder.name}.new"
         try:
-            fresh.mkdir(parents=True)
+            fresh.mkdir()
             write(fresh)
             files = [path for path in sorted(fresh.rglob("*")) if path.is_file()]
             sums = {path.relative_to(fresh).as_posix(): sha256(path) for path in files}
@@ -278,7 +280,8 @@ def _replace(folder: Path, fresh: Path) -> None:
     try:
         fresh.rename(folder)
     except BaseException:
-        if old.is_dir():
+        # Whatever ended it, such as a signal, may have come after it.
+        if old.is_dir() and not folder.is_dir():
             old.rename(folder)
         raise
     flush_folder(folder.parent)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from delineate.hold import make_folder
+
 # How the names of files begin that are being written. It is short: names have 255 bytes at most.
 TEMPORARY = ".writing-"
 
@@ -22,14 +24,14 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     holds the previous content or the new one, never a part. On an error the temporary file goes.
 
     Args:
-        path: The file to write; its folder is made.
+        path: The file to write; its folder is made, unless this process holds it and it has gone.
         durable: Whether to wait until the disk has it. Without, only a crash of the machine may
             leave a part: for what can be made again, and is verified when it is read.
 
     Raises:
         OSError: The file cannot be written (a full disk, no permission); ``path`` is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

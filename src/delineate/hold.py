@@ -1,4 +1,4 @@
-"""A folder that one process writes at a time."""
+"""A folder that one process writes at a time, and that is not made anew while it is written."""
 
 import errno
 import os
@@ -17,6 +17,8 @@ _HOLDER = f"{LOCK}ed-by"
 # What file systems say that know no locks.
 _UNKNOWN = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 _ANOTHER = "another process"
+# The folders that this process has, with what tells the file of their lock from any other.
+_HELD: dict[Path, tuple[int, int] | None] = {}
 
 
 @contextmanager
@@ -49,7 +51,58 @@ def hold(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             text = f"process {os.getpid()} on {socket.gethostname()}\n"
             holder.write_text(text, encoding="utf-8")
+        place = folder.absolute()
+        _HELD[place] = _identity(place)
+        held.callback(_HELD.pop, place)
         yield
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, but none that this process holds: that was there.
+
+    Args:
+        folder: It may be there already.
+
+    Raises:
+        FileNotFoundError: As :func:`refuse_vanished`.
+        OSError: It cannot be made.
+    """
+    refuse_vanished(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_vanished(path: Path) -> None:
+    """Refuse to write where a folder that this process holds was moved or deleted.
+
+    Another process may have made it anew, and have it now.
+
+    Args:
+        path: The folder, or what is to be written in it.
+
+    Raises:
+        FileNotFoundError: It is not there any more.
+    """
+    place = path.absolute()
+    for held, identity in tuple(_HELD.items()):
+        if place.is_relative_to(held) and not _is_there(held, identity):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(held))
+
+
+def _is_there(folder: Path, identity: tuple[int, int] | None) -> bool:
+    """Return whether a folder is the one that was locked.
+
+    The file of the lock is open: no other one is given its number.
+    """
+    return folder.is_dir() if identity is None else _identity(folder) == identity
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return the device and number of a folder's lock; None: there is none."""
+    try:
+        found = (folder / LOCK).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _said_by(holder: Path) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from delineate.decoding.formats import IMAGE_SUFFIXES, decode, decode_floats, decode_size
 from delineate.decoding.labels import Labels, read_labels, read_one_hot
-from delineate.decoding.stored import MAX_PIXELS
+from delineate.decoding.stored import MAX_PIXELS, check_growth
 from delineate.errors import DataError, ImageError
 from delineate.files import write_whole
 from delineate.overlays import PALETTE, colourise, error_overlay, overlay, to_rgb8
@@ -77,6 +77,9 @@ def read_image(path: Path, content: bytes | None = None) -> NDArray[Any]:
         )
     pixels = stored.pixels
     if stored.palette is not None:
+        held = path.stat().st_size if content is None else len(content)
+        height, width = pixels.shape[:2]
+        check_growth(path, height, width, 3 * pixels.size, held=held)
         pixels = _expand(pixels[..., 0], stored.palette, path)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(

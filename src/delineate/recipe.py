@@ -105,7 +105,7 @@ class Data(Section):
     )
     links: Literal["refuse", "follow"] = Field(
         "refuse",
-        description="files of the data set that are links to files outside of its folder",
+        description="files of the data set outside of its folder, by links or by a table's paths",
     )
     cache: bool = Field(True, description="keep decoded images and merged masks on disk")
 

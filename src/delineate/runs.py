@@ -11,7 +11,7 @@ from typing import Any
 
 from delineate.errors import RunError
 from delineate.files import TEMPORARY, write_whole
-from delineate.hold import LOCK
+from delineate.hold import LOCK, refuse_vanished
 
 Row = dict[str, float]
 
@@ -28,9 +28,11 @@ class Run:
 
         Raises:
             RunError: Something stands there already, or it cannot be made.
+            FileNotFoundError: It lies in a run that this process holds, and that has gone.
         """
         folder = Path(folder)
         cls.refuse_existing(folder)
+        refuse_vanished(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -5,11 +5,14 @@ That the run then goes on, and ends as it should, is looked at by tests/campaign
 
 import logging
 import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 from unittest.mock import patch
 
@@ -20,16 +23,30 @@ from delineate.data.dataset import Dataset
 from delineate.errors import DelineateError, OutOfMemoryError
 from delineate.interrupt import Terminated
 from delineate.recipe import Recipe
+from delineate.recipe_text import write_recipe
 from delineate.runs import Run
 from delineate.training import checkpoint
+from delineate.training import train as training
+from delineate.training.adversarial import AdversarialStepper
 from delineate.training.budget import Budget
+from delineate.training.checkpoint import ResumePoint
+from delineate.training.recorders import Pictures
 from delineate.training.steppers import PlainStepper
 from delineate.training.train import train
 from tests.campaigns.commands import ended, is_told, start
-from tests.campaigns.record import weights_hash
+from tests.campaigns.outcome import all_went_on, outcome_of, points_of
 
 # Of the trainings here.
 EPOCHS, STEPS, BATCH = 3, 2, 4
+REFINER = {
+    "refiner.epochs": 2,
+    "refiner.filters": 4,
+    "refiner.depth": 1,
+    "refiner.critic_filters": 4,
+    "refiner.critic_depth": 1,
+}
+# Seconds for which another process is waited.
+LONGEST = 300.0
 
 
 @dataclass(frozen=True)
@@ -39,13 +56,13 @@ class Outcome:
     Attributes:
         told: Whether it was told as it should be, and what was good by then was kept.
         said: In which words.
-        expected: The hash of the weights that the training is to end with; empty: those of the
-            training that nothing befell.
+        expected: What the training is to come to, as ``outcome_of`` says it; empty: to what the
+            training that nothing befell does.
     """
 
     told: bool
     said: str
-    expected: str = ""
+    expected: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,16 +143,21 @@ def _is_saved(cut: Path, steps: int) -> bool:
 def nan(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
     """Make a weight infinite: the batch is named and kept, and the weights of the step before."""
     steps = _moment(rng)
+    called = [After(steps, _poison(rng))]
+    error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut, callbacks=called))
+    told = error is not None and _is_batch_kept(cut / "broken", error)
+    return Outcome(told and _is_saved(cut, steps - 1), _said(error))
+
+
+def _poison(rng: np.random.Generator) -> Callable[[Any], None]:
+    """Return what makes some weight of a model infinite, or no number."""
 
     def poison(model: Any) -> None:
         weights = model.trainable_variables
         weight = weights[int(rng.integers(len(weights)))]
         weight.assign(np.full(weight.shape, rng.choice([np.nan, np.inf]), np.float32))
 
-    called = [After(steps, poison)]
-    error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut, callbacks=called))
-    told = error is not None and _is_batch_kept(cut / "broken", error)
-    return Outcome(told and _is_saved(cut, steps - 1), _said(error))
+    return poison
 
 
 def _is_batch_kept(folder: Path, error: DelineateError) -> bool:
@@ -146,6 +168,52 @@ def _is_batch_kept(folder: Path, error: DelineateError) -> bool:
     with np.load(paths[-1], allow_pickle=False) as kept:
         whole = len(kept["images"]) == len(kept["masks"]) == len(kept["names"]) == BATCH
         return whole and str(kept["names"][0]) in error.message and str(folder) in error.hint
+
+
+def nan_loss(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
+    """Let the loss of a step be infinite or none: the batch is named and kept, likewise."""
+    steps = _moment(rng)
+    with _broken_loss(PlainStepper, "loss", at=steps, value=float(rng.choice([np.nan, np.inf]))):
+        error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut))
+    told = error is not None and _is_batch_kept(cut / "broken", error)
+    return Outcome(told and _is_saved(cut, steps - 1), _said(error))
+
+
+def nan_accumulated(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
+    """Make a weight infinite where gradients are added up, and nothing is saved in mid-epoch."""
+    steps = _moment(rng)
+    error = _error_of(
+        lambda: train(Dataset.open(data), recipe, to=cut, callbacks=[After(steps, _poison(rng))])
+    )
+    told = error is not None and _is_batch_kept(cut / "broken", error)
+    # The next step shows it, or the end of the epoch: what is saved is the end of the one before.
+    return Outcome(told and _is_saved(cut, (steps - 1) // STEPS * STEPS), _said(error))
+
+
+def nan_refiner(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
+    """Let a loss of the refiner, or of its critic, be none: likewise, in the refiner's folder."""
+    recipe = recipe.override({"refiner.use": str(rng.choice(["after", "together"]))})
+    name, steps = str(rng.choice(["loss", "critic"])), int(rng.integers(1, 2 * STEPS))
+    with _broken_loss(AdversarialStepper, name, at=steps, value=float("nan")):
+        error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut))
+    refiner = Run(cut).refiner
+    told = error is not None and _is_batch_kept(refiner.broken, error)
+    told = told and f"The {name} is nan" in _said(error) and "refiner.learning_rate" in _said(error)
+    return Outcome(told and _is_saved(refiner.folder, steps - 1), _said(error))
+
+
+@contextmanager
+def _broken_loss(kind: type, name: str, *, at: int, value: float) -> Iterator[None]:
+    """Let a stepper say that a loss of one step, from 1, is some value."""
+    real, made = kind.step, [0]
+
+    def step(self: Any, images: np.ndarray, masks: np.ndarray) -> dict[str, float]:
+        made[0] += 1
+        found = real(self, images, masks)
+        return found | {name: value} if made[0] == at else found
+
+    with patch.object(kind, "step", step):
+        yield
 
 
 def memory(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
@@ -193,10 +261,78 @@ def _full_memory(*, windows: int, at: int, again: bool = True) -> Iterator[None]
 
 def vanished(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
     """Move the run folder away: that is said, and none is made in its place."""
-    called = [After(_moment(rng), lambda _: cut.rename(cut.with_name("moved")))]
+    called = [After(_moment(rng), lambda _: _move(cut))]
     error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut, callbacks=called))
     told = error is not None and "was moved or deleted" in error.message
     return Outcome(told and "--resume" in error.hint and not cut.exists(), _said(error))
+
+
+def vanished_in_picture(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
+    """Move the run folder away when the pictures of an epoch are about to be drawn."""
+    real, epoch = Pictures.on_epoch_end, int(rng.integers(EPOCHS))
+
+    def draw(self: Pictures, number: int, logs: Any = None) -> None:
+        if number == epoch:
+            _move(cut)
+        real(self, number, logs)
+
+    with patch.object(Pictures, "on_epoch_end", draw):
+        return _vanished(data, recipe, cut)
+
+
+def vanished_in_background(
+    data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator
+) -> Outcome:
+    """Move the run folder away when a resume point is about to be written, beside the training."""
+    real, left = checkpoint.save, [int(rng.integers(1, EPOCHS * STEPS + 1))]
+
+    def save(folder: Path, point: ResumePoint) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            _move(cut)
+        real(folder, point)
+
+    with patch.object(checkpoint, "save", save):
+        return _vanished(data, recipe, cut)
+
+
+def vanished_at_end(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
+    """Move the run folder away after the last save: before the search, or before the report."""
+    name = str(rng.choice(["tune", "evaluate"]))
+    real = getattr(training, name)
+
+    def work(*given: Any, **named: Any) -> Any:
+        _move(cut)
+        return real(*given, **named)
+
+    if rng.random() < 1 / 3:
+        return _vanished(data, recipe, cut, callbacks=[AtEnd(lambda: _move(cut))])
+    with patch.object(training, name, work):
+        return _vanished(data, recipe, cut)
+
+
+class AtEnd(keras.callbacks.Callback):
+    """Does something when the last step is made, and all is saved."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.act = act
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.act()
+
+
+def _move(cut: Path) -> None:
+    cut.rename(cut.with_name("moved"))
+
+
+def _vanished(
+    data: Path, recipe: Recipe, cut: Path, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> Outcome:
+    """Train until the run folder is missed: that is an error with a hint, and none is made anew."""
+    error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut, callbacks=callbacks))
+    moved = cut.with_name("moved").is_dir() and not cut.exists()
+    return Outcome(error is not None and bool(error.hint) and moved, _said(error))
 
 
 def vanished_within_budget(
@@ -237,7 +373,7 @@ def _damaged(content: bytes, rng: np.random.Generator) -> bytes:
 def sigterm(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
     """Ask the process to end: it does, with everything saved."""
     steps, stopped = _moment(rng), False
-    called = [After(steps, lambda _: os.kill(os.getpid(), signal.SIGTERM))]
+    called = [After(steps, _terminate)]
     try:
         train(Dataset.open(data), recipe, to=cut, callbacks=called)
     except Terminated:
@@ -259,6 +395,40 @@ def two_writers(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator)
     return Outcome(told, said[-500:])
 
 
+def replaced(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
+    """Delete the run folder, and let another process begin a training there.
+
+    The first training ends with an error; the second one comes to what it does where it is alone.
+    """
+    far = str(rng.choice(["begun", "saved", "ended"]))
+    other = cut.with_name("other.toml")
+    # Other weights, so that it would show if the first one wrote anything.
+    other.write_text(write_recipe(recipe.override({"runtime.seed": 1})), encoding="utf-8")
+    second: list[Popen[bytes]] = []
+
+    def begin(_: Any) -> None:
+        _move(cut)
+        shutil.rmtree(cut.with_name("moved"), ignore_errors=True)
+        second.append(start("train", data, "--recipe", other, "--to", cut))
+        _wait(second[0], cut, far)
+
+    called = [After(_moment(rng), begin)]
+    error = _error_of(lambda: train(Dataset.open(data), recipe, to=cut, callbacks=called))
+    code, said = ended(second[0])
+    told = error is not None and bool(error.hint) and code == 0
+    return Outcome(told, f"{far}: {_said(error)} {said[-300:] if code else ''}")
+
+
+def _wait(process: Popen[bytes], folder: Path, far: str) -> None:
+    """Wait until a training in another process has begun, has saved something, or has ended."""
+    until = time.monotonic() + LONGEST
+    while process.poll() is None and time.monotonic() < until:
+        begun, saved = (folder / "batch.png").is_file(), checkpoint.exists(folder / "last")
+        if (far == "begun" and begun) or (far == "saved" and saved):
+            return
+        time.sleep(0.01)
+
+
 def corrupt(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
     """Cut an image short, of data that is not cached: it is named."""
     path = _image_of(data, ("train", "validation"), rng)
@@ -272,7 +442,7 @@ def corrupt(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> 
 def left_out(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) -> Outcome:
     """Cut an image short where such are to be left out: it is named, and the training ends well.
 
-    Its weights have to be those of another training to which the same has happened.
+    It has to come to what another training does to which the same has happened.
     """
     path, seed = _image_of(data, ("train",), rng), int(rng.integers(2**32))
     with _warnings() as said:
@@ -281,7 +451,38 @@ def left_out(data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator) ->
                 train(Dataset.open(data, cache=False), recipe, to=folder, callbacks=called)
     named = [text for text in said if text.startswith("left out: ") and str(path) in text]
     told = len(named) == 2 and len(Run(cut).rows) == EPOCHS
-    return Outcome(told, " ".join(named[:1]), weights_hash(cut.with_name("twin")))
+    return Outcome(told, " ".join(named[:1]), outcome_of(cut.with_name("twin")))
+
+
+def left_out_and_stopped(
+    data: Path, recipe: Recipe, cut: Path, rng: np.random.Generator
+) -> Outcome:
+    """Stop after an image was left out, and go on while it still cannot be read.
+
+    It goes on, names the image, and says that the weights may be others. What it comes to then is
+    not changed by going on once more with the image as it was.
+    """
+    path, stopped = _image_of(data, ("train",), rng), False
+    # By then each image has been used since that one was cut short.
+    stop = After(int(rng.integers(2 * STEPS, EPOCHS * STEPS)), _terminate)
+    with _warnings() as said, _cut_short(path, rng, most=STEPS) as called:
+        acting = [*called, stop]
+        data_set = Dataset.open(data, cache=False)
+        try:
+            _error_of(lambda: train(data_set, recipe, to=cut, callbacks=acting))
+        except Terminated:
+            stopped = True
+        before, points = len(said), points_of(cut)
+        error = _error_of(lambda: train(Dataset.open(data, cache=False), to=cut, resume=True))
+    named = [str(path) in " ".join(part) for part in (said[:before], said[before:])]
+    resumed = [event for event in Run(cut).events() if event["event"] == "resumed"]
+    told = error is None and stopped and all(named) and len(Run(cut).rows) == EPOCHS
+    told = told and all_went_on(points) and [each["exact"] for each in resumed] == [False]
+    return Outcome(told, " ".join([*said, _said(error)]), outcome_of(cut) if told else {})
+
+
+def _terminate(_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _image_of(data: Path, parts: tuple[str, ...], rng: np.random.Generator) -> Path:
@@ -290,29 +491,47 @@ def _image_of(data: Path, parts: tuple[str, ...], rng: np.random.Generator) -> P
 
 
 @contextmanager
-def _cut_short(path: Path, rng: np.random.Generator) -> Iterator[list[After]]:
-    """Yield what cuts a file short before the last epoch begins; afterwards it is as it was."""
+def _cut_short(
+    path: Path, rng: np.random.Generator, *, most: int = (EPOCHS - 1) * STEPS
+) -> Iterator[list[After]]:
+    """Yield what cuts a file short after so many steps at the most; afterwards it is as it was.
+
+    Unless said otherwise, it is before the last epoch begins.
+    """
     content = path.read_bytes()
     left = content[: int(rng.integers(len(content) // 2))]
-    steps = int(rng.integers(1, (EPOCHS - 1) * STEPS + 1))
+    steps = int(rng.integers(1, most + 1))
     try:
         yield [After(steps, lambda _: path.write_bytes(left))]
     finally:
         path.write_bytes(content)
 
 
+# Without threads that read ahead, so that it is always the same steps that miss an image.
+SKIPPING = {"data.unreadable": "skip", "runtime.workers": 0}
 MISHAPS = {
     "NaN": Mishap(nan),
+    "NaN, by the loss": Mishap(nan_loss),
+    "NaN, with accumulation": Mishap(
+        nan_accumulated, {"training.accumulate": 2, "callbacks.save_steps": 0}
+    ),
+    "NaN, in the refiner": Mishap(nan_refiner, REFINER),
     "out of memory": Mishap(memory),
     "out of memory, batches halved": Mishap(
         halved, {"training.smaller_batch": True, "callbacks.save_steps": 0}
     ),
     "vanished folder": Mishap(vanished),
     "vanished folder, with a budget": Mishap(vanished_within_budget, {"training.budget": 60.0}),
+    "vanished folder, before a picture": Mishap(vanished_in_picture, {"callbacks.pictures": 2}),
+    "vanished folder, in the background": Mishap(vanished_in_background),
+    "vanished folder, after the last save": Mishap(
+        vanished_at_end, {"post.tune": True, "evaluation.report": True}
+    ),
     "damaged cache": Mishap(cache),
     "SIGTERM": Mishap(sigterm),
     "two writers": Mishap(two_writers),
+    "two writers, in a folder made anew": Mishap(replaced),
     "corrupt image": Mishap(corrupt),
-    # Without threads that read ahead, so that it is always the same steps that miss it.
-    "corrupt image, left out": Mishap(left_out, {"data.unreadable": "skip", "runtime.workers": 0}),
+    "corrupt image, left out": Mishap(left_out, SKIPPING),
+    "corrupt image, left out and stopped": Mishap(left_out_and_stopped, SKIPPING),
 }

@@ -9,13 +9,18 @@ written, renamed, made or deleted
 - ``count``: lets all go on, and says at the end how many times there were.
 
 With ``file`` no file may grow beyond NUMBER bytes: writing fails within it.
+
+With ``kill`` and ``count`` it is written down beside FOLDER when a resume point is about to get its
+name: see ``saves_of``.
 """
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from delineate.data.synthetic.nuclei import make_nuclei
@@ -35,6 +40,9 @@ QUICK = (
 # What Python says before it touches files: see https://docs.python.org/3/library/audit_events.html
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+LOGGING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+# The name of a resume point: the epoch and the step to go on with, from 0.
+POINT = re.compile(r"epoch(\d+)-step(\d+)\.npz")
 
 
 def make_data(folder: Path) -> Path:
@@ -46,21 +54,22 @@ def make_data(folder: Path) -> Path:
 
 def start(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start a `delineate` command."""
-    command = [sys.executable, "-m", "delineate", *map(str, arguments)]
-    return _start(command, env)
+    return start_python("-m", "delineate", *arguments, env=env)
 
 
 def start_until(
     what: str, number: int, folder: Path, *arguments: object, env: dict[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a `delineate` command that meets with something: see above."""
-    command = [sys.executable, "-m", "tests.campaigns.commands", what, str(number), str(folder)]
-    return _start([*command, *map(str, arguments)], env)
+    # What an earlier one has saved is not what this one will.
+    _log_of(folder).unlink(missing_ok=True)
+    return start_python("-m", "tests.campaigns.commands", what, number, folder, *arguments, env=env)
 
 
-def _start(command: list[str], env: dict[str, str] | None) -> subprocess.Popen[bytes]:
+def start_python(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start Python with some arguments, where it finds these campaigns."""
     return subprocess.Popen(
-        command,
+        [sys.executable, *map(str, arguments)],
         cwd=Path(__file__).parents[2],
         env=os.environ | (env or {}),
         stdout=subprocess.DEVNULL,
@@ -80,23 +89,53 @@ def is_told(said: str) -> bool:
     return begun.count("error") == begun.count("hint") == 1 and "Traceback" not in said
 
 
+def moment_of(name: str) -> tuple[int, int] | None:
+    """Return the epoch and the step, from 1, with which a resume point of some name goes on."""
+    found = POINT.fullmatch(name)
+    return (int(found[1]) + 1, int(found[2]) + 1) if found else None
+
+
+def saves_of(folder: Path) -> list[tuple[float, tuple[int, int]]]:
+    """Return when each resume point of a run was about to get its name, and its moment."""
+    path = _log_of(folder)
+    if not path.is_file():
+        return []
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(float(when), moment) for when, name in lines if (moment := moment_of(name))]
+
+
+def _log_of(folder: Path) -> Path:
+    return folder.absolute().with_name(f"saves-{folder.name}.txt")
+
+
 class _Counter:
     """Counts what changes files below a folder, and acts from one time on."""
 
     def __init__(self, what: str, number: int, folder: Path) -> None:
         self.what, self.number, self.folder = what, number, str(folder.absolute())
         self.count = 0
+        watched = what in ("kill", "count")
+        self._log = os.open(_log_of(folder), LOGGING, 0o644) if watched else None
 
     def heard(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self._changes(event, arguments):
             return
         self.count += 1
+        if event == "os.rename":
+            self._note(arguments[1])
         if self.what in ("count", "file") or self.count < self.number:
             return
         if self.what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.what == "full" and event not in {"os.remove", "os.rmdir"}:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
+
+    def _note(self, target: object) -> None:
+        """Write down that a resume point is about to get its name."""
+        if self._log is not None and isinstance(target, str | bytes | os.PathLike):
+            path = Path(os.fsdecode(target))
+            if path.parent.name == "last" and moment_of(path.name):
+                os.write(self._log, f"{time.time():.3f} {path.name}\n".encode())
 
     def _changes(self, event: str, arguments: tuple[object, ...]) -> bool:
         if event == "open":

@@ -27,6 +27,25 @@ def right(count: int, what: str, *, of: str = "") -> Figure:
     return missing
 
 
+def stood(count: int, where: str, what: str, *, of: str) -> Figure:
+    """Return what asks for so many trainings that had come to somewhere when they were cut short.
+
+    Args:
+        count: How many of those that are as they should be.
+        where: Where they had come to.
+        what: What they are, in the plural.
+        of: How their cases begin.
+    """
+
+    def missing(rows: list[Row]) -> Iterator[str]:
+        own = [row for row in rows if row["right"] is True and row["case"].startswith(of)]
+        found = sum(row["stood"] == where for row in own)
+        if found < count:
+            yield f"{found} of {count} {what} at {where}"
+
+    return missing
+
+
 def inputs(count: int, kinds: tuple[str, ...]) -> Figure:
     """Return what asks for so many inputs of each of some kinds."""
 

@@ -18,7 +18,8 @@ from delineate.runs import Run
 from delineate.training import checkpoint
 from tests.campaigns.commands import QUICK, ended, is_told, make_data, start, start_until
 from tests.campaigns.kills import files_of, measured, require
-from tests.campaigns.record import Row, conclude, go_on, judged, point_of, weights_hash, went_on
+from tests.campaigns.outcome import differences, outcome_of
+from tests.campaigns.record import Row, conclude, go_on, judged, point_of, went_on
 
 # Of the largest file of a run.
 WITHIN = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.99)
@@ -31,10 +32,9 @@ def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     step = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     data, whole = make_data(folder / "data"), folder / "whole"
-    if not (whole / "report.html").is_file():
-        shutil.rmtree(whole, ignore_errors=True)
-        require(ended(start("train", data, "--to", whole, *QUICK)))
-    _, changes = measured(data, folder / "measured")
+    shutil.rmtree(whole, ignore_errors=True)
+    require(ended(start("train", data, "--to", whole, *QUICK)))
+    changes = measured(data, folder / "measured").changes
     sizes = [path.stat().st_size for path in whole.rglob("*") if path.is_file()]
     size, largest = sum(sizes), max(sizes)
 
@@ -74,7 +74,7 @@ def _judged(data: Path, cut: Path, whole: Path, result: tuple[int, str]) -> Row:
         "error": [line for line in said.splitlines() if line.startswith("error: ")][:1],
         "told": code == 0 or is_told(said),
         "opens": opens,
-        "equal": code_after == 0 and weights_hash(cut) == weights_hash(whole),
+        "equal": code_after == 0 and not differences(outcome_of(whole), outcome_of(cut)),
         # A training that ended well nevertheless has nothing to go on with.
         "went_on": code == 0 or went_on(cut, point),
         "all_files": complete and files_of(cut) == files_of(whole),

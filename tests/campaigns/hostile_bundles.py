@@ -2,21 +2,21 @@
 
 Usage: python -m tests.campaigns.hostile_bundles FOLDER
 All are opened by this one process, as a user would open them: what ends it ends the campaign. A row
-says what came of it, how long it took, how much memory this process and its children had at most
-(a child begins with its parent's), and what was written where nothing should be. What has its row
-already is not done again.
+says what came of it, how long it took, how much memory this process and its children took at most
+together, and what they wrote where nothing should be. What has its row already is not done again.
 """
 
+import json
 import os
-import resource
 import shutil
 import stat
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +28,7 @@ from delineate.data.fetching.unpack import unpack
 from delineate.errors import DelineateError
 from delineate.modelfiles.hdf5 import plain_copy
 from delineate.models.opening import open_model
+from delineate.trust import mark_of
 from tests.campaigns.probes import archives, cards, engines, networks, weights
 from tests.campaigns.probes.making import (
     MODEL,
@@ -39,15 +40,19 @@ from tests.campaigns.probes.making import (
 )
 from tests.campaigns.record import Row, conclude, go_on
 from tests.campaigns.refusals import is_expected, is_plain
-from tests.campaigns.witness import Witness
+from tests.campaigns.witness import Witness, listen_to_children
 
 NAME = "hostile-bundles"
 FLIPS = 100
 # How many times so many bytes are flipped in each kind of file.
-BATCHES = {"card": 40, "configuration": 20, "HDF5": 20, "archive": 10, "ONNX": 10}
+BATCHES = {
+    "card": 30, "marked card": 10, "configuration": 20, "HDF5": 20, "archive": 10, "ONNX": 10,
+}  # fmt: skip
 PROBES: dict[str, Probe] = cards.PROBES | networks.PROBES | weights.PROBES | engines.PROBES
 GOOD_ONNX = engines.PROBES["an ONNX model that only computes"]
 SECONDS, MIB = 10.0, 2000
+# Seconds between two looks at what children have.
+WATCHED = 0.02
 # Where libraries and delineate itself may keep what they like.
 CACHE, STATE, TEMPORARY = "cache", "state", "tmp"
 Try = Callable[[Path], object]
@@ -63,6 +68,7 @@ def main() -> None:
     os.environ["XDG_STATE_HOME"] = str(folder / STATE)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder / TEMPORARY)
     ground = _Ground(folder)
+    ground.told = listen_to_children(folder / STATE / "witness", ground.witness.allowed)
     # Libraries are loaded before anything is listened to and timed.
     open_and_predict(ground.fresh())
     sys.addaudithook(ground.witness.heard)
@@ -95,7 +101,7 @@ class _Found:
         told: What the error says.
         refusal: The error, where it is delineate's.
         seconds: How long it took.
-        mib: How much memory there was at most.
+        mib: How much memory it took at most.
         outside: What was changed where nothing should be, and which programs were started.
     """
 
@@ -119,12 +125,14 @@ class _Ground:
     Attributes:
         place: A folder that is made anew for each try; the bundle is in it.
         witness: Hears what is changed elsewhere.
+        told: Where children tell what they hear; None: nobody listens to them.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.place, self._good = folder, folder / "probe", folder / "good"
         self._known = [folder / name for name in (CACHE, STATE, TEMPORARY)]
         self.unpacked = self.place / "to" / "unpacked"
+        self.told: Path | None = None
         self.witness = Witness([*self._known, self.unpacked.parent, Path("/dev")])
         shutil.rmtree(self._good, ignore_errors=True)
         bundle_from_elsewhere(self._good)
@@ -139,9 +147,9 @@ class _Ground:
         """Do something with the bundle, as who has downloaded it and has gone there."""
         folder, before = self.place / "bundle", self._files()
         with _measured() as spent, chdir(folder):
-            self.witness.seen.clear()
+            self._forget()
             outcome, told, refusal = _outcome(work, folder)
-            seen = tuple(self.witness.seen)
+            seen = self._heard()
         changed = sorted({path for path, _ in self._files() ^ before})
         return _Found(
             outcome=outcome,
@@ -151,6 +159,16 @@ class _Ground:
             mib=int(spent["mib"]),
             outside=(*seen, *changed),
         )
+
+    def _forget(self) -> None:
+        self.witness.seen.clear()
+        if self.told is not None:
+            os.truncate(self.told, 0)
+
+    def _heard(self) -> tuple[str, ...]:
+        """Return what this process and its children have done since it was forgotten."""
+        of_children = [] if self.told is None else self.told.read_text().splitlines()
+        return (*self.witness.seen, *of_children)
 
     def unpack(self, folder: Path) -> None:
         """Unpack the archive in a folder."""
@@ -180,17 +198,62 @@ def _outcome(work: Try, folder: Path) -> tuple[str, str, DelineateError | None]:
 
 @contextmanager
 def _measured() -> Iterator[dict[str, float]]:
-    """Yield what the block has spent, once it has ended: seconds, and MiB at the most."""
+    """Yield what the block has spent, once it has ended: seconds, and MiB at the most.
+
+    Of this process that is what it has taken beside what it had, of children all that they had.
+    """
     # From now on the system counts the peak anew.
     Path("/proc/self/clear_refs").write_text("5")
     spent: dict[str, float] = {}
-    begun = time.perf_counter()
-    yield spent
+    had, begun = _peak("self"), time.perf_counter()
+    with _watched_children() as most:
+        yield spent
     spent["seconds"] = round(time.perf_counter() - begun, 2)
-    said = Path("/proc/self/status").read_text().splitlines()
-    own = next(int(line.split()[1]) for line in said if line.startswith("VmHWM"))
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    spent["mib"] = round(max(own, children) / 2**10)
+    spent["mib"] = round((_peak("self") - had + most[0]) / 2**10)
+
+
+@contextmanager
+def _watched_children() -> Iterator[list[int]]:
+    """Yield the most memory that the children of this process have had together so far, KiB."""
+    most, over = [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCHED):
+            most[0] = max(most[0], sum(map(_peak, _children())))
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        watching.join()
+
+
+def _children() -> list[str]:
+    """Return the numbers of the processes that this one has started."""
+    found = []
+    for thread in Path("/proc/self/task").iterdir():
+        # A thread may have ended meanwhile, and so may a child.
+        with suppress(OSError):
+            found += (thread / "children").read_text().split()
+    return [number for number in found if _command(number) != _command("self")]
+
+
+def _command(process: str) -> bytes:
+    """Return with which a process was started: until it is, it has the memory of its parent."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def _peak(process: str) -> int:
+    """Return the most memory of a process, KiB; 0: it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1])
+    return 0
 
 
 def _probe(case: str, ground: _Ground) -> Row:
@@ -234,7 +297,24 @@ def _flipped(content: bytes, rng: np.random.Generator) -> bytes:
 
 def _card(folder: Path, rng: np.random.Generator) -> Try:
     (folder / CARD).write_bytes(_flipped((folder / CARD).read_bytes(), rng))
-    return Bundle.open
+    return open_and_predict
+
+
+def _marked_card(folder: Path, rng: np.random.Generator) -> Try:
+    """Flip a byte of a card that was written here: it is ours no more, or says what it said."""
+    values = json.loads((folder / CARD).read_text())
+    values["made"] = mark_of(values)
+    text = json.dumps(values, indent=2, ensure_ascii=False).encode()
+    (folder / CARD).write_bytes(text)
+    if not Bundle.open(folder).ours:
+        raise RuntimeError("a card that was marked here is not known")
+    (folder / CARD).write_bytes(_flipped(text, rng))
+
+    def work(place: Path) -> None:
+        if Bundle.open(place).ours and json.loads((place / CARD).read_bytes()) != values:
+            raise AssertionError("a card that was changed is taken for one of ours")
+
+    return work
 
 
 def _configuration(folder: Path, rng: np.random.Generator) -> Try:
@@ -273,6 +353,7 @@ def _member(folder: Path, name: str) -> bytes:
 
 _FLIPPED: dict[str, Callable[[Path, np.random.Generator], Try]] = {
     "card": _card,
+    "marked card": _marked_card,
     "configuration": _configuration,
     "HDF5": _hdf5,
     "archive": _archive,

@@ -19,7 +19,7 @@ from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.training.train import train
 from tests.campaigns.growth import grown, sixths
-from tests.campaigns.record import Row, circumstances, write
+from tests.campaigns.record import Row, origin, write
 from tests.training.conftest import TINY, make_discs
 
 NAME = "long-run"
@@ -29,14 +29,14 @@ def main() -> None:
     folder = Path(sys.argv[1])
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
     data, recipe = prepared()
-    commit = circumstances()["commit"]
+    here = origin()
     begun, rows = time.monotonic(), []
     while time.monotonic() - begun < 60 * minutes:
         one_round(data, recipe, folder)
         # As between two trainings of one program: Keras keeps the names of all layers otherwise.
         keras.backend.clear_session()
         gc.collect()
-        named = {"case": f"round {len(rows) + 1}", "commit": commit}
+        named = {"case": f"round {len(rows) + 1}", **here}
         rows.append({**named, "minutes": (time.monotonic() - begun) / 60, **state()})
         if len(rows) % 10 == 0:
             _keep(rows)

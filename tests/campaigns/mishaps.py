@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,8 @@ from delineate.data.dataset import Dataset
 from delineate.recipe import Recipe
 from delineate.training.train import train
 from tests.campaigns.accidents import MISHAPS
-from tests.campaigns.record import Row, conclude, go_on, judged, point_of, weights_hash, went_on
+from tests.campaigns.outcome import all_went_on, differences, outcome_of, points_of
+from tests.campaigns.record import Row, conclude, go_on, judged
 from tests.training.conftest import TINY, make_discs
 
 RIGHT = ("told", "went_on", "equal")
@@ -40,13 +42,15 @@ def main() -> None:
             shutil.rmtree(folder / each, ignore_errors=True)
         outcome = mishap.befall(data, base.override(mishap.settings), cut, rng)
         place = cut if (cut / "recipe.toml").is_file() else folder / "moved"
-        point = point_of(place)
+        points = points_of(place)
         train(Dataset.open(data), to=place, resume=True)
+        differs = differences(outcome.expected or whole.like(place), outcome_of(place))
         row = {
             "said": outcome.said,
             "told": outcome.told,
-            "went_on": went_on(place, point),
-            "equal": weights_hash(place) == (outcome.expected or whole.like(place)),
+            "went_on": all_went_on(points),
+            "equal": not differs,
+            **({"differs": differs} if differs else {}),
         }
         return judged(row, RIGHT)
 
@@ -59,16 +63,16 @@ class _Whole:
 
     def __init__(self, data: Path, folder: Path) -> None:
         self.data, self.folder = data, folder
-        self._known: dict[str, str] = {}
+        self._known: dict[str, dict[str, Any]] = {}
 
-    def like(self, run: Path) -> str:
-        """Return the hash of the weights that a run's recipe leads to, without the cache."""
+    def like(self, run: Path) -> dict[str, Any]:
+        """Return what a run's recipe comes to, without the cache."""
         path = run / "recipe.toml"
         text = path.read_text(encoding="utf-8")
         if text not in self._known:
             shutil.rmtree(self.folder, ignore_errors=True)
             train(Dataset.open(self.data, cache=False), Recipe.load(path), to=self.folder)
-            self._known[text] = weights_hash(self.folder)
+            self._known[text] = outcome_of(self.folder)
         return self._known[text]
 
 

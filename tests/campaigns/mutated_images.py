@@ -3,7 +3,7 @@
 Usage: python -m tests.campaigns.mutated_images FOLDER [INPUTS]
 Of each kind of file INPUTS (100,000) are made from sound ones, and read as image, as mask, in parts
 and by their headers, by a process that has 4 GiB of memory. What it dies of, hangs at, or answers
-with another error than ours, is kept in FOLDER.
+than 1 GiB for, or answers with another error than ours, is kept in FOLDER.
 """
 
 import json
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from delineate.data.proposing.pixel_size import read_pixel_size
 from delineate.decoding.stored import orientation_of
 from delineate.errors import ImageError
 from delineate.imaging import read_float, read_image, read_labels, read_one_hot, read_size
-from delineate.prediction.rasters.raster import is_large, open_raster
+from delineate.prediction.rasters.raster import is_read_in_parts, open_raster
 from tests.campaigns.mutations import KINDS, SUFFIXES, mutation
 from tests.campaigns.record import Row, conclude, go_on
 from tests.campaigns.worker import LostError, Worker, serve
@@ -32,8 +32,11 @@ from tests.campaigns.worker import LostError, Worker, serve
 NAME = "mutated-images"
 CHUNK, INPUTS = 5_000, 100_000
 MEMORY, PATIENCE, STARTING = 4 << 30, 10.0, 120.0
-# The input that is being read, how many were read and refused, and the seconds of the slowest.
-_STATE = struct.Struct("<qqqd")
+# Twice of what readers take for a small file (see delineate.decoding.stored).
+MIB = 1024.0
+# The input that is being read, how many were read and refused, the seconds of the slowest, and the
+# MiB of the largest.
+_STATE = struct.Struct("<qqqdd")
 # Other errors that are told one by one.
 TOLD = 20
 
@@ -83,6 +86,8 @@ def _is_read(reader: Any, path: Path) -> bool:
     try:
         found = reader(path)
     except ImageError as error:
+        if asked := _memory_of(error):
+            raise AssertionError(f"more memory than there is: {asked!r}") from error
         if str(path) not in error.message or not error.hint:
             raise AssertionError(f"no error for people: {error.message}") from error
         return False
@@ -92,8 +97,32 @@ def _is_read(reader: Any, path: Path) -> bool:
     return True
 
 
+def _memory_of(error: BaseException | None) -> BaseException | None:
+    """Return what has asked for more memory than there is, where an error comes of that."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "failed to allocate" in str(error).lower():
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _peak(*, anew: bool = False) -> float:
+    """Return the most memory that this process has had, MiB; 0: the system does not say.
+
+    Args:
+        anew: From now on, that is what it has.
+    """
+    with suppress(OSError):
+        if anew:
+            Path("/proc/self/clear_refs").write_text("5")
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 2**10
+    return 0.0
+
+
 def _read_in_parts(path: Path) -> np.ndarray:
-    is_large(path)
+    is_read_in_parts(path)
     with closing(open_raster(path)) as raster:
         height, width = (min(side, 40) for side in raster.size)
         return raster.read(slice(0, height), slice(0, width))
@@ -103,11 +132,11 @@ def _tried(folder: Path, kind: str, first: int, count: int) -> Row:
     """Return what comes of some inputs, one after the other."""
     with tempfile.TemporaryDirectory() as place, _State(Path(place) / "state") as state:
         total: Counter[str] = Counter()
-        others, slowest, following = [], 0.0, first
+        others, slowest, largest, following = [], 0.0, 0.0, first
         while following < first + count:
             worker = Worker("tests.campaigns.mutated_images", "--worker", place)
             task = {"kind": kind, "first": following, "count": first + count - following}
-            state.put(following, 0, 0, 0.0)
+            state.put(following, 0, 0, 0.0, 0.0)
             try:
                 worker.ask(None, within=STARTING)
                 others += worker.ask(task, within=PATIENCE, moving=lambda: state.get()[0])
@@ -117,19 +146,19 @@ def _tried(folder: Path, kind: str, first: int, count: int) -> Row:
                 others.append({"number": following - 1, "error": str(lost)})
             finally:
                 worker.close()
-            _, read, refused, longest = state.get()
+            _, read, refused, longest, most = state.get()
             total.update(read=read, refused=refused)
-            slowest = max(slowest, longest)
+            slowest, largest = max(slowest, longest), max(largest, most)
     for other in others:
         name = f"{kind}-{other['number']}{SUFFIXES.get(kind, f'.{kind}')}"
         (folder / name).write_bytes(mutation(kind, other["number"]))
     counts = {key: total[key] for key in ("refused", "read")}
-    found = {"inputs": count, **counts, "others": others, "slowest": round(slowest, 3)}
-    return {**found, "right": not others}
+    spent = {"slowest": round(slowest, 3), "mib": round(largest, 1)}
+    return {"inputs": count, **counts, "others": others, **spent, "right": not others}
 
 
 class _State:
-    """Four numbers that two processes see; what one has written outlives it."""
+    """Five numbers that two processes see; what one has written outlives it."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -144,7 +173,7 @@ class _State:
         self._map.close()
         self._file.close()
 
-    def get(self) -> tuple[int, int, int, float]:
+    def get(self) -> tuple[int, int, int, float, float]:
         return _STATE.unpack_from(self._map)
 
     def put(self, *values: float) -> None:
@@ -160,13 +189,13 @@ def _work(place: Path) -> None:
             return []
         path = place / f"input{SUFFIXES.get(task['kind'], '.' + task['kind'])}"
         others: list[dict[str, Any]] = []
-        read, refused, slowest = 0, 0, 0.0
+        read, refused, slowest, largest = 0, 0, 0.0, 0.0
         number = task["first"]
         for step in range(task["count"]):
             number = task["first"] + step
-            state.put(number, read, refused, slowest)
+            state.put(number, read, refused, slowest, largest)
             path.write_bytes(mutation(task["kind"], number))
-            begun = time.perf_counter()
+            had, begun = _peak(anew=True), time.perf_counter()
             try:
                 found = outcome(task["kind"], path)
                 read, refused = read + found, refused + (not found)
@@ -174,7 +203,11 @@ def _work(place: Path) -> None:
                 told = f"{type(error).__name__}: {error}"[:300]
                 others.append({"number": number, "error": told})
             slowest = max(slowest, time.perf_counter() - begun)
-        state.put(number, read, refused, slowest)
+            took = _peak() - had
+            largest = max(largest, took)
+            if took > MIB:
+                others.append({"number": number, "error": f"took {took:.0f} MiB"})
+        state.put(number, read, refused, slowest, largest)
         return others[:TOLD]
 
     serve(do)

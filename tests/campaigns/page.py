@@ -2,7 +2,7 @@
 
 Usage: python -m tests.campaigns.page [--so-far]
 Where a figure is not reached, it says so and writes nothing; with ``--so-far`` it writes what there
-is, and what is missing yet.
+is, of other code than this too, and what is missing yet. Rows of a tree with changes never count.
 """
 
 import sys
@@ -14,13 +14,15 @@ from tests.campaigns import figures, tables
 from tests.campaigns.accidents import MISHAPS
 from tests.campaigns.figures import Figure
 from tests.campaigns.mutations import KINDS
-from tests.campaigns.record import Row, cases_of, circumstances_of, read
+from tests.campaigns.record import Row, cases_of, is_committed, read, stands
+from tests.campaigns.resume_matrix import MODES, MOMENTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 HEAD = """# What delineate withstands
 
 Long campaigns, run by hand; each has a short form in the ordinary tests. Every table is written by
-`python -m tests.campaigns.page` from the rows in `tests/campaigns/rows`, of the commit that stands below it.
+`python -m tests.campaigns.page` from the rows in `tests/campaigns/rows`; below it stands of which commits,
+and where they were made.
 """
 SO_FAR = "--so-far"
 
@@ -45,21 +47,36 @@ class Campaign:
 
 
 def main() -> None:
-    missing = {name: list(missing_of(name, campaign)) for name, campaign in CAMPAIGNS.items()}
+    so_far = SO_FAR in sys.argv[1:]
+    missing = {
+        name: list(missing_of(name, campaign, so_far=so_far))
+        for name, campaign in CAMPAIGNS.items()
+    }
     told = [f"{CAMPAIGNS[name].title}: {each}." for name in missing for each in missing[name]]
-    if told and SO_FAR not in sys.argv[1:]:
+    if told and not so_far:
         raise SystemExit("\n".join([*told, f"Nothing is written; {SO_FAR} writes what there is."]))
     parts = [_section(name, campaign, missing[name]) for name, campaign in CAMPAIGNS.items()]
     PAGE.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
 
 
-def missing_of(name: str, campaign: Campaign) -> Iterator[str]:
-    """Yield what keeps a campaign from being whole: nothing, where it is."""
-    rows = read(name)
+def missing_of(name: str, campaign: Campaign, *, so_far: bool = False) -> Iterator[str]:
+    """Yield what keeps a campaign from being whole: nothing, where it is.
+
+    Args:
+        name: Of its rows.
+        campaign: What they have to reach.
+        so_far: Whether rows of other code than this count, too.
+    """
+    known = read(name)
+    rows = [row for row in known if (is_committed if so_far else stands)(row)]
+    if known and len(rows) < len(known):
+        other = next(row["case"] for row in known if row not in rows)
+        of = "a tree with changes" if so_far else "other code than this, or a tree with changes"
+        yield f"{len(known) - len(rows)} of {of}, such as {other}"
     if not rows:
         yield "nothing is there yet"
         return
-    left = set(cases_of(name)) - {row["case"] for row in rows}
+    left = set(cases_of(name)) - {row["case"] for row in known}
     if left:
         yield f"{len(left)} still to be tried, such as {min(left)}"
     bad = [row["case"] for row in rows if row.get("right") is False]
@@ -70,45 +87,70 @@ def missing_of(name: str, campaign: Campaign) -> Iterator[str]:
 
 
 def _section(name: str, campaign: Campaign, missing: list[str]) -> str:
-    rows = read(name)
+    rows = [row for row in read(name) if is_committed(row)]
     parts = [f"## {campaign.title}", campaign.text]
     if rows:
         command = f"python -m tests.campaigns.{campaign.command}"
-        parts += [campaign.table(rows), f"`{command}`, at commit {_commit(name, rows)}."]
+        parts += [campaign.table(rows), f"`{command}`, at {_origins(rows)}."]
     if missing:
         parts.append(f"Missing yet: {'; '.join(missing)}.")
     return "\n\n".join(parts) + "\n"
 
 
-def _commit(name: str, rows: list[Row]) -> str:
-    said = circumstances_of(name)
-    commits = dict.fromkeys(row.get("commit", said["commit"]) for row in rows)
-    return f"{' and '.join(commits)}, Python {said['python']}, {said['cores']} cores"
+def _origins(rows: list[Row]) -> str:
+    """Return of which commits rows are, and where they were made, each place once."""
+    commits: dict[str, list[str]] = {}
+    for row in rows:
+        own = commits.setdefault(_place(row), [])
+        if row["commit"] not in own:
+            own.append(row["commit"])
+    return "; at ".join(f"commit {' and '.join(own)}, {place}" for place, own in commits.items())
+
+
+def _place(row: Row) -> str:
+    about = row["circumstances"]
+    if about is None:
+        return "on a machine that is not known"
+    versions = [f"{name} {version}" for name, version in about["versions"].items()]
+    said = [f"Python {about['python']}", f"{about['cores']} cores", about["platform"], *versions]
+    return ", ".join(said)
 
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 KILLED = {"tensorflow": 100, "jax": 30, "torch": 30}
+
+
+def _killed(backend: str, count: int) -> tuple[Figure, ...]:
+    """Return what kills on a backend have to reach, so many of them at random moments."""
+    moments, of = f"random moments on {BACKENDS[backend]}", f"{backend}: moment "
+    return (
+        figures.right(count, moments, of=of),
+        figures.stood(count // 10, "a step", moments, of=of),
+        figures.stood(count // 10, "an epoch", moments, of=of),
+        figures.right(1, f"changes of a file on {BACKENDS[backend]}", of=f"{backend}: change "),
+    )
+
+
 CAMPAIGNS = {
     "kills": Campaign(
         "Killed",
         "kills FOLDER",
-        "`delineate train` is ended with `kill -9`, and resumed to its end. Its weights have to be "
-        "those of the uninterrupted training by their SHA-256, its best bundle to have the same "
-        "score, and a best bundle that there was to open at any time.",
+        "`delineate train` is ended with `kill -9`, and resumed to its end. It has to go on from the "
+        "last save or the one before, as seen by who watched the files get their names; to come to "
+        "the weights, scores and best model of the uninterrupted training, bit for bit; and to have "
+        "a best bundle that opens at any time.",
         tables.kills,
-        tuple(
-            figures.right(count, f"random moments on {BACKENDS[backend]}", of=f"{backend}: moment ")
-            for backend, count in KILLED.items()
-        ),
+        tuple(figure for backend, count in KILLED.items() for figure in _killed(backend, count)),
     ),
     "resume-matrix": Campaign(
         "Every way to train",
         "resume_matrix FOLDER",
-        "Cut short in the middle of an epoch and at its end (before the validation), then resumed: "
-        "weights, scores and decisions equal to those of the uninterrupted training.",
+        "Cut short in the middle of an epoch and at its end (before the validation), then resumed in "
+        "another process: weights, scores, decisions and best model equal to those of the "
+        "uninterrupted training.",
         tables.matrix,
         tuple(
-            figures.right(20, f"resumptions on {name}", of=f"{backend}: ")
+            figures.right(len(MODES) * len(MOMENTS), f"resumptions on {name}", of=f"{backend}: ")
             for backend, name in BACKENDS.items()
         ),
     ),

@@ -54,9 +54,11 @@ def main() -> int:
     if code != pytest.ExitCode.OK:
         return 1
     # It imports Keras, whose backend the tests choose.
-    from tests.campaigns.record import write
+    from tests.campaigns.record import origin, write
 
-    write("properties", rows.found, {"": [row["case"] for row in rows.found]})
+    here = origin()
+    told = [{**row, **here} for row in rows.found]
+    write("properties", told, {"": [row["case"] for row in told]})
     return 0
 
 

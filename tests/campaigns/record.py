@@ -25,7 +25,11 @@ from delineate.training import checkpoint
 ROOT = Path(__file__).parents[2]
 ROWS = Path(__file__).parent / "rows"
 # What a row depends on.
-TRIED = ("src", "tests/campaigns", "tests/properties", ":!tests/campaigns/rows")
+TRIED = (
+    *("src", "tests/campaigns", "tests/properties", "tests/training/conftest.py"),
+    *("tests/conftest.py", "tests/bundles.py", "tests/image_files.py"),
+    ":!tests/campaigns/rows",
+)
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "h5py", "onnxruntime", "openvino")
 # Behind a commit whose package or tests were changed since.
 CHANGED = "*"
@@ -47,12 +51,12 @@ def go_on(
     Returns:
         The rows of these cases.
     """
-    commit, wanted = circumstances()["commit"], list(cases)
+    here, wanted = origin(), list(cases)
     write(name, _stored(name)["rows"], {part: wanted})
     for case in wanted:
-        if any(row["case"] == case and _stands(row) for row in _stored(name)["rows"]):
+        if any(row["case"] == case and _is_known(row) for row in _stored(name)["rows"]):
             continue
-        fresh = {"case": case, "commit": commit, **try_one(case)}
+        fresh = {"case": case, **here, **try_one(case)}
         print(json.dumps(fresh), flush=True)
         # Read once more: another backend's campaign may write beside this one.
         others = [row for row in _stored(name)["rows"] if row["case"] != case]
@@ -94,14 +98,8 @@ def cases_of(name: str) -> list[str]:
     return [case for cases in _stored(name)["cases"].values() for case in cases]
 
 
-def circumstances_of(name: str) -> dict[str, Any]:
-    """Return where a campaign's rows come from; empty: there are none."""
-    found: dict[str, Any] = _stored(name)["circumstances"]
-    return found
-
-
 def write(name: str, rows: Sequence[Row], cases: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Keep a campaign's rows, and where they come from.
+    """Keep a campaign's rows, each of which says where it comes from: see :func:`origin`.
 
     Args:
         name: Of the campaign.
@@ -109,22 +107,44 @@ def write(name: str, rows: Sequence[Row], cases: Mapping[str, Sequence[str]] | N
         cases: What the rows of its parts are called now, by part; those of other parts stay.
     """
     known = _stored(name)["cases"] | dict(cases or {})
-    values = {"circumstances": circumstances(), "cases": known, "rows": list(rows)}
+    # Each once, since many rows have the same: a row says only which one it is.
+    places: list[Any] = []
+    numbered = []
+    for row in rows:
+        place = row.get("circumstances")
+        if place not in places:
+            places.append(place)
+        numbered.append({**row, "circumstances": places.index(place)})
+    values = {"places": places, "cases": known, "rows": numbered}
     write_whole(ROWS / f"{name}.json", json.dumps(values, indent=1) + "\n")
 
 
 def _stored(name: str) -> dict[str, Any]:
-    """Return all that is kept of a campaign."""
+    """Return all that is kept of a campaign: its cases, and its rows."""
     path = ROWS / f"{name}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {"circumstances": {}, "cases": {}, "rows": [], **found}
+    # Older files do not say it of each row.
+    places = dict(enumerate(found.get("places", [])))
+    rows = found.get("rows", [])
+    return {
+        "cases": found.get("cases", {}),
+        "rows": [{**row, "circumstances": places.get(row.get("circumstances"))} for row in rows],
+    }
 
 
-def _stands(row: Row) -> bool:
-    """Return whether a row need not be tried again; two changed trees are not the same."""
-    if row["right"] is None or CHANGED in row["commit"]:
-        return False
-    return is_unchanged_since(row["commit"])
+def _is_known(row: Row) -> bool:
+    """Return whether a row need not be tried again."""
+    return row["right"] is not None and stands(row)
+
+
+def is_committed(row: Row) -> bool:
+    """Return whether it is known of which code a row is; two changed trees are not the same."""
+    return CHANGED not in row.get("commit", CHANGED)
+
+
+def stands(row: Row) -> bool:
+    """Return whether a row is of this package and these campaigns."""
+    return is_committed(row) and is_unchanged_since(row["commit"])
 
 
 @cache
@@ -132,6 +152,13 @@ def is_unchanged_since(commit: str) -> bool:
     """Return whether the package and the campaigns are what they were at a commit."""
     compared = _git("diff", "--quiet", commit, "--", *TRIED)
     return compared.returncode == 0
+
+
+def origin() -> Row:
+    """Return what each row says of where it comes from: the commit, and all else by itself."""
+    found = circumstances()
+    rest = {key: value for key, value in found.items() if key != "commit"}
+    return {"commit": found["commit"], "circumstances": rest}
 
 
 def circumstances() -> dict[str, Any]:

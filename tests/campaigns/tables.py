@@ -25,13 +25,13 @@ def kills(rows: list[Row]) -> str:
 
     head = (
         *("backend", "killed at", "times", "where it stood", "went on from there"),
-        *("same weights and best", "same files", "best kept"),
+        *("same weights, scores and best", "same files", "newest save found", "best kept"),
     )
     lines = []
     for key, found in _by(rows, kind).items():
         stood = Counter(row["stood"] for row in found)
         told = ", ".join(f"{name}: {count}" for name, count in stood.items())
-        sums = _true(found, "went_on", "equal", "all_files", "kept")
+        sums = _true(found, "went_on", "equal", "all_files", "found", "kept")
         lines.append((*key, len(found), told, *sums))
     return _table(head, lines)
 
@@ -177,4 +177,5 @@ def _sums(rows: list[Row], *keys: str) -> list[int]:
 
 
 def _true(rows: list[Row], *keys: str) -> list[int]:
-    return [sum(bool(row[key]) for row in rows) for key in keys]
+    # Rows of older campaigns do not have all.
+    return [sum(bool(row.get(key)) for row in rows) for key in keys]

@@ -1,7 +1,10 @@
 """The campaign of hostile bundles does not take harm, or a refusal for another reason, for success."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from delineate.errors import BundleError
@@ -79,3 +82,46 @@ def test_an_error_that_is_not_ours_is_harm(ground):
     assert (found.outcome, found.refusal) == ("error", None)
     assert not found.is_harmless
     assert not campaign._is_borne(found)
+
+
+def test_the_memory_of_a_child_counts_beside_that_of_its_parent(ground):
+    ground.fresh()
+    code = "import time; held = bytearray(b'x') * (200 << 20); time.sleep(0.5)"
+
+    def work(_):
+        held = bytearray(b"x") * (100 << 20)
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert len(held)
+
+    assert 300 <= ground.tried(work).mib < 400
+
+
+def test_what_this_process_had_before_does_not_count(ground):
+    ground.fresh()
+    held = bytearray(b"x") * (300 << 20)
+    assert ground.tried(lambda _: None).mib < 50
+    assert len(held)
+
+
+def test_what_a_child_has_told_is_harm(ground):
+    folder = ground.fresh()
+    ground.told = folder.parents[1] / campaign.STATE / "told"
+    ground.told.write_text("before")
+    found = ground.tried(lambda _: ground.told.write_text("a child: 'x'\n"))
+    assert found.outside == ("a child: 'x'",)
+    assert ground.tried(lambda _: None).outside == ()
+
+
+def test_a_flipped_byte_of_a_marked_card_may_not_be_taken_for_ours(ground, monkeypatch):
+    def tried():
+        work = campaign._marked_card(ground.fresh(), np.random.default_rng(0))
+        return ground.tried(work).outcome
+
+    monkeypatch.setattr(campaign, "_flipped", lambda content, _: content + b" ")
+    assert tried() == "opened", "it says what it said"
+    monkeypatch.setattr(
+        campaign, "_flipped", lambda content, _: content.replace(b"background", b"Background")
+    )
+    assert tried() == "opened", "and is not ours"
+    monkeypatch.setattr("delineate.bundle.is_marked", lambda values, mark: True)
+    assert tried() == "error"

@@ -8,9 +8,14 @@ from tests.campaigns import figures, page, record, tables
 from tests.campaigns.growth import grown
 
 TRIED = {"code": 1, "said": [], "fault": False, "seconds": 0.5, "mib": 3.0}
+ABOUT = {"cores": 2, "platform": "Linux", "python": "3.11", "versions": {"keras": "3.15"}}
+HERE = {"commit": "abc", "circumstances": ABOUT}
 # A row of each campaign, without its case.
 ROWS = {
-    "kills": {"stood": "a step", "went_on": True, "equal": True, "all_files": True, "kept": True},
+    "kills": {
+        "stood": "a step",
+        **dict.fromkeys(("went_on", "equal", "all_files", "found", "kept"), True),
+    },
     "resume-matrix": {},
     "full-disk": dict.fromkeys(("told", "opens", "went_on", "equal", "all_files"), True),
     "mishaps": {"told": True, "went_on": True, "equal": True},
@@ -35,15 +40,14 @@ CASES = {
 
 
 def row_of(name, **changes):
-    return {"case": CASES.get(name, "a"), "commit": "abc", "right": True, **ROWS[name], **changes}
+    return {"case": CASES.get(name, "a"), **HERE, "right": True, **ROWS[name], **changes}
 
 
 @pytest.fixture(autouse=True)
 def place(monkeypatch, tmp_path):
     """The page, which is not there yet, of no rows."""
-    said = {"commit": "abc", "python": "3.11", "cores": 2}
     monkeypatch.setattr(record, "ROWS", tmp_path / "rows")
-    monkeypatch.setattr(record, "circumstances", lambda: said)
+    monkeypatch.setattr(record, "is_unchanged_since", lambda commit: commit == "abc")
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(sys, "argv", ["page"])
     return tmp_path / "page.md"
@@ -73,9 +77,9 @@ def test_so_far_writes_what_there_is_and_what_is_missing(place, monkeypatch):
     page.main()
     text = place.read_text(encoding="utf-8")
     assert text.count("\n## ") == len(page.CAMPAIGNS)
-    assert "Missing yet: 0 of 100 random moments on TensorFlow; 1 of 30 random moments on" in text
+    assert "Missing yet: 0 of 100 random moments on TensorFlow; 0 of 10 random moments on" in text
     assert "5 of 100,000 inputs of png" in text
-    assert "at commit abc, Python 3.11, 2 cores" in text
+    assert "at commit abc, Python 3.11, 2 cores, Linux, keras 3.15." in text
 
 
 def test_where_all_is_reached_the_page_is_written(place, monkeypatch):
@@ -100,8 +104,100 @@ def test_rows_of_cases_that_are_no_more_do_not_count():
     assert missing("connections") == ["nothing is there yet"]
 
 
-def test_the_six_mishaps_of_part_six_are_among_those_that_are_asked_for():
+def test_rows_of_other_code_are_missing_unless_it_is_so_far(place, monkeypatch):
+    rows = [row_of("mishaps", case=f"SIGTERM {number}") for number in range(3)]
+    rows[1]["commit"] = "older"
+    rows[2]["commit"] = f"abc{record.CHANGED}"
+    record.write("mishaps", rows, {"": [row["case"] for row in rows]})
+    small = page.Campaign("A", "a", "b", tables.mishaps, (figures.right(3, "times"),))
+    assert list(page.missing_of("mishaps", small)) == [
+        "2 of other code than this, or a tree with changes, such as SIGTERM 1",
+        "1 of 3 times",
+    ]
+    assert list(page.missing_of("mishaps", small, so_far=True)) == [
+        "1 of a tree with changes, such as SIGTERM 2",
+        "2 of 3 times",
+    ]
+    monkeypatch.setattr(page, "CAMPAIGNS", {"mishaps": small})
+    with pytest.raises(SystemExit, match="such as SIGTERM 1"):
+        page.main()
+    monkeypatch.setattr(sys, "argv", ["page", page.SO_FAR])
+    page.main()
+    text = place.read_text(encoding="utf-8")
+    assert "| SIGTERM | 2 |" in text, "those of a tree with changes are in no table"
+    assert "at commit abc and older, Python 3.11" in text
+
+
+def test_rows_of_a_tree_with_changes_alone_are_nothing():
+    row = row_of("connections", commit=f"abc{record.CHANGED}")
+    record.write("connections", [row], {"": ["a"]})
+    assert missing("connections")[-1] == "nothing is there yet"
+
+
+def test_the_page_names_all_places_where_its_rows_were_made(place, monkeypatch):
+    elsewhere = {**ABOUT, "cores": 8, "versions": {"keras": "3.16", "jax": "0.10"}}
+    rows = [
+        row_of("mishaps"),
+        row_of("mishaps", case="SIGTERM 1", circumstances=elsewhere),
+        row_of("mishaps", case="SIGTERM 2", circumstances=elsewhere),
+    ]
+    record.write("mishaps", rows, {"": [row["case"] for row in rows]})
+    small = page.Campaign("A", "a", "b", tables.mishaps, (figures.right(3, "times"),))
+    monkeypatch.setattr(page, "CAMPAIGNS", {"mishaps": small})
+    page.main()
+    said = place.read_text(encoding="utf-8")
+    assert "at commit abc, Python 3.11, 2 cores, Linux, keras 3.15; at commit abc, " in said
+    assert said.endswith("Python 3.11, 8 cores, Linux, keras 3.16, jax 0.10.\n")
+
+
+def kills(**where):
+    """Rows of kills on PyTorch at random moments: so many for each place where they stood."""
+    stood = [name.replace("_", " ") for name, count in where.items() for _ in range(count)]
+    return [
+        row_of("kills", case=f"torch: moment {number}", stood=name)
+        for number, name in enumerate(stood)
+    ]
+
+
+def kills_missing(rows):
+    told = (each for figure in page.CAMPAIGNS["kills"].figures for each in figure(rows))
+    return [each for each in told if "PyTorch" in each]
+
+
+def test_kills_before_anything_was_saved_are_not_enough():
+    change = row_of("kills", case="torch: change 5", stood="nothing")
+    assert kills_missing([*kills(nothing=24, a_step=3, an_epoch=3), change]) == []
+    assert kills_missing(kills(nothing=25, a_step=2, an_epoch=3)) == [
+        "2 of 3 random moments on PyTorch at a step",
+        "0 of 1 changes of a file on PyTorch",
+    ]
+    assert kills_missing([*kills(a_recipe=26, a_step=3, an_epoch=1), change]) == [
+        "1 of 3 random moments on PyTorch at an epoch"
+    ]
+
+
+def test_kills_after_which_something_was_wrong_do_not_count_as_kills_at_a_step():
+    rows = [{**row, "right": False} for row in kills(a_step=3)]
+    assert list(figures.stood(3, "a step", "moments", of="torch: ")(rows)) == [
+        "0 of 3 moments at a step"
+    ]
+
+
+def test_each_mode_has_to_be_resumed_at_each_moment_on_each_backend():
+    (figure, *_) = page.CAMPAIGNS["resume-matrix"].figures
+    cases = [f"tensorflow: {mode}: {moment}" for mode in page.MODES for moment in page.MOMENTS]
+    rows = [row_of("resume-matrix", case=case) for case in cases]
+    assert list(figure(rows)) == []
+    (told,) = figure(rows[1:])
+    assert told == f"{len(rows) - 1} of {len(rows)} resumptions on TensorFlow"
+
+
+def test_the_mishaps_of_part_six_and_their_kinds_are_among_those_that_are_asked_for():
     wanted = {"NaN", "out of memory", "vanished folder", "damaged cache", "SIGTERM", "two writers"}
+    wanted |= {"NaN, by the loss", "NaN, with accumulation", "NaN, in the refiner"}
+    places = ("before a picture", "in the background", "after the last save")
+    wanted |= {f"vanished folder, {place}" for place in places}
+    wanted |= {"two writers, in a folder made anew", "corrupt image, left out and stopped"}
     assert wanted <= set(page.MISHAPS)
 
 
@@ -118,6 +214,7 @@ def test_what_grows_is_not_flat():
     assert grown(rows(mib=509.0)) == []
     assert grown(rows(mib=511.0)) == ["mib"]
     assert grown(rows(handles=10, children=1)) == ["handles", "children"]
+    assert grown(rows(threads=6)) == ["threads"]
 
 
 def test_probes_that_could_not_be_tried_do_not_count():

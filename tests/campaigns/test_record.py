@@ -1,5 +1,6 @@
 """Which rows of a campaign are kept, and which cases are tried again."""
 
+import re
 import subprocess
 
 import pytest
@@ -107,3 +108,39 @@ def test_what_is_not_as_it_should_be_ends_with_1_and_is_named(capsys):
         record.conclude([{"case": "a", "right": False}], "things")
     assert ended.value.code == 1
     assert "1 not as they should be: a" in capsys.readouterr().out
+
+
+def test_each_row_keeps_where_it_was_made(at, monkeypatch):
+    def on(cores, commit="abc"):
+        said = {"commit": commit, "cores": cores, "python": "3.11"}
+        monkeypatch.setattr(record, "circumstances", lambda: said)
+
+    on(2)
+    tried(["a", "b"])
+    on(8)
+    tried(["a", "b", "c"])
+    found = {row["case"]: row["circumstances"]["cores"] for row in record.read(NAME)}
+    assert found == {"a": 2, "b": 2, "c": 8}
+    assert {row["commit"] for row in record.read(NAME)} == {"abc"}
+
+
+def test_older_rows_that_do_not_say_it_can_be_read():
+    path = record.ROWS / f"{NAME}.json"
+    path.parent.mkdir()
+    path.write_text('{"circumstances": {}, "cases": {"": ["a"]}, "rows": [{"case": "a"}]}')
+    (row,) = record.read(NAME)
+    assert row["circumstances"] is None
+    assert not record.stands(row)
+
+
+def test_rows_depend_on_all_that_campaigns_take_from_other_tests():
+    """By the name of each module of the tests that one of theirs imports."""
+    found = set()
+    for folder in ("campaigns", "properties"):
+        for path in (record.ROOT / "tests" / folder).rglob("*.py"):
+            found |= set(re.findall(r"from (tests\.[\w.]+) import", path.read_text("utf-8")))
+    others = {
+        name for name in found if not name.startswith(("tests.campaigns", "tests.properties"))
+    }
+    assert "tests.training.conftest" in others
+    assert {f"{name.replace('.', '/')}.py" for name in others} <= set(record.TRIED)

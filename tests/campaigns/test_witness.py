@@ -1,10 +1,16 @@
 """What is changed where nothing should be is heard, and what is changed elsewhere is not."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
+import h5py
 import pytest
 
+from delineate.child import Limits, run_child
+from delineate.errors import WeightsError
+from tests.campaigns import witness
 from tests.campaigns.witness import Witness
 
 WRITE, READ = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
@@ -23,9 +29,9 @@ def heard(place):
     """Returns what is kept of an event, below the folder above."""
 
     def hear(event, *arguments):
-        witness = Witness([place])
-        witness.heard(event, arguments)
-        return [seen.removeprefix(f"{place.parent}/") for seen in witness.seen]
+        listener = Witness([place])
+        listener.heard(event, arguments)
+        return [seen.removeprefix(f"{place.parent}/") for seen in listener.seen]
 
     return hear
 
@@ -86,3 +92,50 @@ def test_a_name_may_be_relative_to_an_open_folder(heard, place):
 @pytest.mark.parametrize("event", ["os.system", "os.exec", "subprocess.Popen"])
 def test_another_program_is_heard(heard, event):
     assert heard(event, "/bin/true", [], None, None) == [f"{event} /bin/true"]
+
+
+@pytest.fixture
+def told(place, monkeypatch):
+    """Where children tell what they do."""
+    for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", witness._TO, witness._ALLOWED):
+        # What is set below is taken back afterwards.
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    return witness.listen_to_children(place / "listening", [place, Path("/dev")])
+
+
+def run_python(code):
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+def test_what_a_child_writes_outside_is_told(place, told):
+    run_python("open('../x', 'w').close()")
+    assert told.read_text() == f"a child: {str(place.parent / 'x')!r}\n"
+
+
+def test_what_a_child_of_a_child_starts_is_told(place, told):
+    inner = "import subprocess; subprocess.run(['true'])"
+    run_python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])")
+    assert told.read_text() == "a child: 'subprocess.Popen true'\n"
+
+
+def test_what_a_child_may_do_is_not_told(place, told):
+    run_python("open('x', 'w').close(); open('../place/x').close()")
+    assert (place / "x").is_file()
+    assert told.read_text() == ""
+
+
+def test_what_reads_a_model_from_elsewhere_is_heard(place, told, monkeypatch):
+    """It is started without the working folder, and with limits."""
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.setenv("TMPDIR", str(place))
+    limits = Limits(seconds=60.0)
+    said = {"file": str(place / "none.h5"), "to": str(place.parent / "x"), "most": 9, "name": "n"}
+    (place / "none.h5").write_bytes(b"no HDF5")
+    with pytest.raises(WeightsError):
+        run_child("delineate.modelfiles.hdf5_reading", said, limits=limits, name="n")
+    assert told.read_text() == ""
+    with h5py.File(place / "some.h5", "w") as file:
+        file["0"] = [1.0]
+    said["file"] = str(place / "some.h5")
+    run_child("delineate.modelfiles.hdf5_reading", said | {"most": 99}, limits=limits, name="n")
+    assert told.read_text() == f"a child: {said['to']!r}\n"

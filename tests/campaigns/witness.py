@@ -1,12 +1,23 @@
-"""Who hears which files this process changes, and which programs it starts."""
+"""Who hears which files this process and its children change, and which programs they start.
 
+A child is heard where it is Python: see :func:`listen_to_children`.
+"""
+
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.commands import WRITING
+# With which a file is opened that is changed. Nothing else is imported here, since children are to
+# begin at once.
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+ROOT = Path(__file__).parents[2]
+# What children are told: where to tell what they hear, and where anything may be changed.
+_TO, _ALLOWED = "DELINEATE_WITNESS_TO", "DELINEATE_WITNESS_ALLOWED"
+# Python imports a module of this name when it begins.
+_FIRST, _CONTENT = "sitecustomize.py", "from tests.campaigns.witness import tell\n\ntell()\n"
 
 # Which argument says what is changed, and which the folder that it is relative to, if any: see
 # https://docs.python.org/3/library/audit_events.html
@@ -20,13 +31,15 @@ CHANGED: dict[str, tuple[int, int | None]] = {
     "os.truncate": (0, None),
 }
 STARTED = ("os.exec", "os.posix_spawn", "os.system")
+# Python itself, and what its module platform asks for the processor.
+KNOWN = (sys.executable, "uname")
 
 
 class Witness:
     """Hears what Python says before it does something, once :func:`sys.addaudithook` has it.
 
     Attributes:
-        seen: What was changed outside of where it may be, and the programs but Python, in order.
+        seen: What was changed outside of where it may be, and the programs but known ones, in order.
 
     Args:
         allowed: Files that may be changed, and folders in which everything may.
@@ -41,12 +54,47 @@ class Witness:
         if event in STARTED:
             self.seen.append(f"{event} {arguments[0]}")
         elif event == "subprocess.Popen":
-            if str(arguments[0]) != sys.executable:
+            if str(arguments[0]) not in KNOWN:
                 self.seen.append(f"{event} {arguments[0]}")
         else:
             for path in _changed(event, arguments):
                 if not any(path.is_relative_to(place) for place in self.allowed):
                     self.seen.append(str(path))
+
+
+def listen_to_children(folder: Path, allowed: Sequence[Path]) -> Path:
+    """Return a file in which each Python that is started from now on tells what it hears.
+
+    Args:
+        folder: For that file, and for what children import first.
+        allowed: As for :class:`Witness`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _FIRST).write_text(_CONTENT, encoding="utf-8")
+    told = folder / "told"
+    told.write_bytes(b"")
+    before = filter(None, [os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), str(ROOT), *before])
+    # Compiled modules would be written beside their sources.
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.environ[_TO] = str(told)
+    os.environ[_ALLOWED] = json.dumps([str(path.resolve()) for path in allowed])
+    return told
+
+
+def tell() -> None:
+    """Tell from now on what this process, a child, does: one line for each."""
+    if _TO not in os.environ:
+        return
+    told = os.open(os.environ[_TO], os.O_WRONLY | os.O_APPEND)
+    witness = Witness([Path(each) for each in json.loads(os.environ[_ALLOWED])])
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        witness.heard(event, arguments)
+        while witness.seen:
+            os.write(told, f"a child: {witness.seen.pop(0)!r}\n".encode())
+
+    sys.addaudithook(hear)
 
 
 def _changed(event: str, arguments: tuple[Any, ...]) -> Iterator[Path]:

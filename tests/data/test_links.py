@@ -1,4 +1,4 @@
-"""Links that lead out of a data set are refused, unless they are asked for."""
+"""Links and paths that lead out of a data set are refused, unless they are asked for."""
 
 import numpy as np
 import pytest
@@ -95,10 +95,24 @@ def test_a_link_that_leads_round_in_a_circle_is_no_way_out(data):
         dataset[1]
 
 
-def test_a_path_that_a_table_names_is_no_link(data, secret):
-    (data / "pairs.csv").write_text("image,mask\n../home/secret.png,masks/0.png\n")
-    dataset = Dataset.open(data, cache=False, layout="csv")
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_path_by_which_a_table_leads_out_is_refused_unless_it_is_asked_for(
+    data, secret, absolute
+):
+    said = secret if absolute else "../home/secret.png"
+    (data / "pairs.csv").write_text(f"image,mask\n{said},masks/0.png\n")
+    with pytest.raises(DataError, match=r"secret\.png lies at .*, by a table, outside") as caught:
+        Dataset.open(data, cache=False, layout="csv")
+    assert "data.links=follow" in caught.value.hint
+    dataset = Dataset.open(data, cache=False, layout="csv", links="follow")
     assert (dataset[0].image == 9).all()
+
+
+def test_a_path_of_a_table_that_leads_back_into_the_data_set_is_no_matter(data):
+    rows = f"{data / 'images' / '1.png'},masks/0.png\n../data/images/2.png,masks/1.png\n"
+    (data / "pairs.csv").write_text(f"image,mask\n{rows}")
+    dataset = Dataset.open(data, cache=False, layout="csv")
+    assert [int(dataset[number].image[0, 0, 0]) for number in range(2)] == [1, 2]
 
 
 def test_the_table_of_run_lengths_may_be_no_way_out_either(tmp_path):

@@ -2,10 +2,13 @@
 
 import io
 import os
+import tracemalloc
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.image_files import chunk, exif_of, lzw, png, read_values, refused, saved
 
 from delineate.decoding import stored
@@ -71,7 +74,7 @@ def test_below_a_number_of_bytes_anything_passes(tmp_path, channels, depth, monk
 
 
 @pytest.mark.parametrize(
-    ("bits", "colour", "factor"), [(8, 0, 1), (16, 0, 2), (8, 2, 3), (16, 6, 8), (1, 3, 1)]
+    ("bits", "colour", "factor"), [(8, 0, 1), (16, 0, 2), (8, 2, 3), (16, 6, 8), (1, 3, 3)]
 )
 def test_a_blank_png_passes_by_what_its_pixels_become(tmp_path, bits, colour, factor, monkeypatch):
     samples = {0: 1, 2: 3, 3: 1, 6: 4}[colour]
@@ -84,6 +87,76 @@ def test_a_blank_png_passes_by_what_its_pixels_become(tmp_path, bits, colour, fa
         assert read_image(path).shape[:2] == (300, 400)
     monkeypatch.setattr(stored, "FREE_BYTES", 300 * 400 * factor - 1)
     refused(path, "claims 400 x 300 pixels")
+
+
+def test_the_colours_of_a_palette_count_where_they_are_wanted_and_not_in_masks(
+    tmp_path, monkeypatch
+):
+    picture = Image.fromarray(np.zeros((300, 400), np.uint8))
+    picture.putpalette([0, 0, 0, 255, 0, 0])
+    picture.save(tmp_path / "a.png", bits=1)
+    monkeypatch.setattr(stored, "FREE_BYTES", 300 * 400)
+    monkeypatch.setattr(stored, "MAX_GAIN", 0)
+    assert read_values(tmp_path / "a.png").shape == (300, 400)
+    refused(tmp_path / "a.png", "claims 400 x 300 pixels")
+    whole = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(ImageError, match=f"in a file of {len(whole)} bytes"):
+        read_image(tmp_path / "a.png", whole)
+
+
+def png_of(path, mode, **options):
+    Image.new(mode, (2000, 1500)).save(path, "PNG", **options)
+
+
+def gif_of(path, mode):
+    Image.new(mode, (2000, 1500)).save(path, "GIF")
+
+
+def jpeg_of(path, mode):
+    Image.new(mode, (2000, 1500)).save(path, "JPEG")
+
+
+def tiff_of(path, mode):
+    Image.new(mode, (2000, 1500)).save(path, "TIFF", compression="tiff_adobe_deflate")
+
+
+def two_colours(path, _):
+    array = np.zeros((1500, 2000, 3), np.uint8)
+    array[700:, :, 0] = 255
+    Image.fromarray(array).save(path, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("make", "mode", "claimed", "reader"),
+    [
+        (png_of, "1", 1, read_image),
+        (png_of, "1", 1, read_values),
+        (png_of, "P", 3, read_image),
+        (png_of, "RGB", 3, read_image),
+        (partial(png_of, transparency=(1, 2, 3)), "RGB", 3, read_image),
+        (two_colours, "RGB", 3, read_values),
+        (gif_of, "L", 1, read_image),
+        (jpeg_of, "RGB", 3, read_image),
+        (jpeg_of, "CMYK", 3, read_image),
+        (tiff_of, "1", 1, read_image),
+        (tiff_of, "RGB", 3, read_image),
+    ],
+)
+def test_reading_holds_no_more_than_a_second_copy_of_the_pixels(
+    tmp_path, monkeypatch, make, mode, claimed, reader
+):
+    """Of what Python has; Pillow holds its own copy beside one that is counted here."""
+    monkeypatch.setattr("delineate.decoding.labels._BAND", 1 << 16)
+    monkeypatch.setattr("delineate.decoding.pictures._BAND", 1 << 16)
+    make(tmp_path / "a", mode)
+    reader(tmp_path / "a")
+    tracemalloc.start()
+    try:
+        reader(tmp_path / "a")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * 2000 * 1500 * claimed + (2 << 20)
 
 
 def test_a_pipe_has_no_orientation_and_is_not_waited_for(tmp_path):

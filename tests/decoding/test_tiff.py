@@ -4,6 +4,7 @@ import struct
 import tracemalloc
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,11 +18,13 @@ from tests.image_files import (
     RGB,
     RGB16,
     in_lzw,
+    lzw,
     read_values,
     refused,
     saved,
 )
 
+from delineate.decoding import stored
 from delineate.imaging import read_float, read_image, read_size
 
 RNG = np.random.default_rng(3)
@@ -505,3 +508,75 @@ def test_deflate_that_is_damaged_is_refused(tmp_path, array, damage):
         data = zlib.compress(zlib.decompress(data)[:-1])
     with_strip(path, bytes(data))
     refused(path, "damaged")
+
+
+# What a header claims beside the picture
+
+
+def with_tags(path, *entries):
+    """Add tags of 16 bits to the only page of a small TIFF file that Pillow has written."""
+    content = path.read_bytes()
+    start = struct.unpack_from("<I", content, 4)[0]
+    count = struct.unpack_from("<H", content, start)[0]
+    found = [content[start + 2 + 12 * i : start + 14 + 12 * i] for i in range(count)]
+    found += [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries]
+    found.sort(key=lambda entry: entry[:2][::-1])
+    directory = struct.pack("<H", len(found)) + b"".join(found) + bytes(4)
+    path.write_bytes(content[:4] + struct.pack("<I", len(content)) + content[8:] + directory)
+    return path
+
+
+@pytest.mark.parametrize("reader", [read_image, read_size])
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [(20_000, "claims 20000 x 20000 pixels, 381 MiB"), (32_000, "tiles of 32000 x 32000")],
+)
+def test_tiles_that_are_far_larger_than_the_picture_are_refused_by_the_header(
+    tmp_path, side, words, compression, reader
+):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), tile=(64, 64), compression=compression)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        for name in ("TileWidth", "TileLength"):
+            tiff.pages[0].tags[name].overwrite(side)
+    refused(path, words, reader)
+
+
+def test_tiles_count_with_their_samples_and_the_depth_of_their_values(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    array = np.zeros((3, 10, 10), np.uint16)
+    options = {"planarconfig": "separate", "photometric": "rgb", "compression": "deflate"}
+    tifffile.imwrite(path, array, tile=(32, 32), **options)
+    monkeypatch.setattr(stored, "MAX_GAIN", 0)
+    monkeypatch.setattr(stored, "FREE_BYTES", 32 * 32 * 3 * 2)
+    assert read_image(path).shape == (10, 10, 3)
+    monkeypatch.setattr(stored, "FREE_BYTES", 32 * 32 * 3 * 2 - 1)
+    refused(path, "claims 32 x 32 pixels")
+
+
+@pytest.mark.parametrize("make", [zlib.compress, lzw], ids=["deflate", "lzw"])
+def test_a_strip_of_far_more_bytes_than_it_can_hold_is_not_unpacked(tmp_path, make):
+    path = tmp_path / "a.tif"
+    array = np.zeros((1500, 1500), np.uint8)
+    tifffile.imwrite(path, array, compression="deflate", rowsperstrip=1500)
+    with_strip(path, make(bytes(10)))
+    if make is lzw:
+        with tifffile.TiffFile(path, mode="r+b") as tiff:
+            tiff.pages[0].tags["Compression"].overwrite(5)
+    refused(path, "of 2250000 bytes is stored in")
+
+
+@pytest.mark.parametrize("compression", [None, "jpeg"])
+@pytest.mark.parametrize("tag", [256, 277])
+def test_a_tag_that_readers_would_take_once_each_is_refused(tmp_path, compression, tag):
+    path = saved(tmp_path / "a.tif", RGB, compression=compression)
+    assert read_image(path).shape == RGB.shape
+    refused(with_tags(path, (tag, 1)), f"the tag {tag} more than once")
+
+
+def test_pillow_has_to_see_the_same_size(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.tif", RGB, compression="jpeg")
+    other = SimpleNamespace(size=(7, 9))
+    monkeypatch.setattr("delineate.decoding.tiff.TiffImageFile", lambda _: other)
+    refused(path, "14 x 9 pixels, and another size")

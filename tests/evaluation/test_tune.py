@@ -5,7 +5,7 @@ import pytest
 
 from delineate.bundle import Bundle, Card, Category, Member
 from delineate.data.dataset import Dataset
-from delineate.evaluation.tune import SCALES, search, some_of, trials_of, tune, wishes_of
+from delineate.evaluation.tune import SCALES, search, settle, some_of, trials_of, tune, wishes_of
 from delineate.prediction.predictor import finish
 from delineate.recipe import Augment, Post
 from tests.bundles import pointwise_model, save_bundle
@@ -320,6 +320,8 @@ def test_the_best_settings_are_written_into_the_card_and_the_model_is_left(tmp_p
     bundle = save_bundle(tmp_path / "bundle", pointwise_model([0.5]))
     before = bundle.card.files["model.keras"]
     found = tune(bundle.folder, part, Augment(flip=False, quarter_turns=False))
+    assert Bundle.open(bundle.folder).card.post == Post()
+    settle(bundle.folder, found.post)
     opened = Bundle.open(bundle.folder)
     assert opened.card.post == found.post != Post()
     assert opened.card.files["model.keras"] == before

@@ -9,7 +9,7 @@ import pytest
 
 from delineate.errors import BundleError, WeightsError
 from delineate.modelfiles import hdf5
-from delineate.modelfiles.hdf5 import plain_copy, shapes_in
+from delineate.modelfiles.hdf5 import most_bytes, plain_copy, tensors_in
 from delineate.modelfiles.hdf5_reading import read
 
 FULL = Path("/dev/full")
@@ -66,12 +66,19 @@ def test_compressed_numbers_and_long_lists_of_names_are_read(tmp_path):
         assert file["0"][()].sum() == 64 * 64
 
 
-def test_shapes_are_counted(path):
+def test_tensors_are_counted_by_shape_and_type(path):
     with h5py.File(path, "r+") as file:
-        file["second"] = np.zeros((1, 2, 3))
-        file["third"] = np.zeros(())
+        file["second"] = np.zeros((1, 2, 3), np.float32)
+        file["byte"] = np.zeros((1, 2, 3), np.uint8)
+        file["half"] = np.zeros((1, 2, 3), np.float16)
+        file["third"] = np.zeros((), ">f4")
     with plain_copy(path) as plain:
-        assert shapes_in(plain) == {(1, 2, 3): 2, (): 1}
+        assert tensors_in(plain) == {
+            ((1, 2, 3), "float32"): 2,
+            ((1, 2, 3), "integers"): 1,
+            ((1, 2, 3), "float16"): 1,
+            ((), "float32"): 1,
+        }
 
 
 def test_more_numbers_than_allowed_are_refused(path, monkeypatch):
@@ -82,6 +89,23 @@ def test_more_numbers_than_allowed_are_refused(path, monkeypatch):
     ):
         pass
     assert error.value.hint
+
+
+def test_a_small_number_counts_as_one_of_four_bytes(tmp_path, monkeypatch):
+    """Whoever takes it may make one of it."""
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        file["0"] = np.zeros(6, np.uint8)
+    monkeypatch.setattr(hdf5, "MOST_BYTES", 24)
+    with plain_copy(tmp_path / "own.h5"):
+        pass
+    monkeypatch.setattr(hdf5, "MOST_BYTES", 23)
+    with pytest.raises(WeightsError, match="more than 23 bytes"), plain_copy(tmp_path / "own.h5"):
+        pass
+
+
+def test_the_most_bytes_grow_with_the_file_between_their_ends():
+    sizes = (0, 2**20, 2**23, 2**40)
+    assert list(map(most_bytes, sizes)) == [2**26, 2**26, 2**27, 6 * 2**30]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

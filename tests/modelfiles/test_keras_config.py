@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from delineate.modelfiles import keras_config
-from delineate.modelfiles.keras_classes import ALLOWED
+from delineate.modelfiles.keras_classes import ACTIVATIONS, ALLOWED, IN_GRAPH
 from delineate.modelfiles.keras_config import inspected
 from tests.bundles import pointwise_model
 
@@ -135,6 +135,105 @@ def test_large_seeds_are_read(config):
 def test_a_class_that_is_not_in_the_table_is_refused(config, name, key):
     layer_of(config, name)[key] = "Own"
     with pytest.raises(ValueError, match=r"may not have|another object"):
+        read(config)
+
+
+def made(module, kind, **settings):
+    return {"module": module, "class_name": kind, "config": settings, "registered_name": None}
+
+
+ENLARGE = made("keras.layers", "UpSampling2D", name="u", size=[9000, 9000])
+MISPLACED = [
+    ENLARGE,
+    made("keras.layers", "Dense", name="d", units=65_536),
+    made("keras", "Sequential", name="s", layers=[ENLARGE]),
+    made("keras.src.models.functional", "Functional", name="f", layers=[]),
+    made("keras", "DTypePolicy", name="float32"),
+    made("keras.initializers", "Zeros"),
+    made("keras.src.ops.numpy", "Add"),
+]
+
+
+@pytest.mark.parametrize("layer", ["logits", "probabilities"])
+@pytest.mark.parametrize("found", MISPLACED, ids=lambda each: each["class_name"])
+def test_a_layer_in_place_of_an_activation_is_refused(config, layer, found):
+    """Keras calls it, and does not ask it for its shape."""
+    layer_of(config, layer)["config"]["activation"] = found
+    with pytest.raises(ValueError, match="which a model from elsewhere may not have there"):
+        read(config)
+
+
+@pytest.mark.parametrize("key", ["kernel_initializer", "dtype", "size", "name", "layers"])
+def test_a_layer_anywhere_but_among_layers_is_refused(config, key):
+    layer_of(config, "logits")["config"][key] = ENLARGE
+    with pytest.raises(ValueError, match="may not have there"):
+        read(config)
+
+
+@pytest.mark.parametrize("module", [*ALLOWED, "os"])
+def test_what_is_no_layer_is_refused_among_layers(config, module):
+    for kind in ALLOWED.get(module, {"system"}) - IN_GRAPH.get(module, frozenset()):
+        layer_of(config, "logits").update(module=module, class_name=kind)
+        with pytest.raises(ValueError, match="may not have"):
+            read(config)
+
+
+def test_a_layer_that_keeps_its_shape_may_be_an_activation():
+    image = keras.Input((8, 8, 3))
+    limited = layers.Conv2D(3, 1, activation=layers.ReLU(6.0))(image)
+    model = keras.Model(image, layers.Activation(layers.Softmax())(limited))
+    assert rebuilt(config_of(model)).output.shape == (None, 8, 8, 3)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_every_activation_of_the_table_is_one_of_keras_and_keeps_the_shape(name):
+    image = keras.Input((8, 8, 4))
+    layer = layers.Activation(name, name="activation")
+    assert rebuilt(config_of(keras.Model(image, layer(image)))).output.shape == (None, 8, 8, 4)
+    assert layer(keras.ops.ones((1, 2, 2, 4))).shape == (1, 2, 2, 4)
+
+
+@pytest.mark.parametrize("name", ["glu", "threshold", "exec", ""])
+def test_an_activation_that_is_not_in_the_table_is_refused(config, name):
+    layer_of(config, "logits")["config"]["activation"] = name
+    with pytest.raises(ValueError, match=f"it has the activation '{name}'"):
+        read(config)
+
+
+@pytest.mark.parametrize("key", ["kernel_regularizer", "activity_regularizer", "kernel_constraint"])
+@pytest.mark.parametrize("found", [ENLARGE, made("os", "system"), "l2", None], ids=str)
+def test_what_only_training_computes_goes(config, key, found):
+    layer_of(config, "logits")["config"][key] = found
+    assert layer_of(read(config), "logits")["config"][key] is None
+
+
+@pytest.mark.parametrize("kind", ["__numpy__", "__tensor__"])
+@pytest.mark.parametrize("key", ["activation", "alpha", "epsilon", "name", "kernel_initializer"])
+def test_an_array_where_none_may_be_is_refused(config, key, kind):
+    layer_of(config, "logits")["config"][key] = array(kind)
+    with pytest.raises(ValueError, match=r"it has an array as|is no single number"):
+        read(config)
+
+
+@pytest.mark.parametrize("name", ["alpha", "epsilon", "max_value", "negative_slope", "threshold"])
+def test_numbers_in_place_of_one_are_refused(config, name):
+    """Keras would repeat the image for each of them, and says nothing of it."""
+    settings = layer_of(config, "probabilities")["config"]
+    settings[name] = 1.0
+    read(config)
+    settings[name] = [1.0] * 1000
+    with pytest.raises(ValueError, match=f"{name} is no single number"):
+        read(config)
+
+
+@pytest.mark.parametrize(
+    "name", ["int32", "float64", "uint8", "bool", "string", "int8_from_float32"]
+)
+@pytest.mark.parametrize("is_policy", [False, True])
+def test_layers_that_do_not_compute_with_small_floats_are_refused(config, name, is_policy):
+    found = made("keras", "DTypePolicy", name=name) if is_policy else name
+    layer_of(config, "probabilities")["config"]["dtype"] = found
+    with pytest.raises(ValueError, match=f"numbers of the type '{name}'"):
         read(config)
 
 
@@ -317,7 +416,7 @@ def test_too_many_connections_are_refused(config, monkeypatch):
 
 def connections_in(config):
     inspection = keras_config._Inspection()
-    inspection.object_of(json.loads(json.dumps(config)), 0)
+    inspection.object_of(json.loads(json.dumps(config)), 0, IN_GRAPH)
     return inspection.connections
 
 

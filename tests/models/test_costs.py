@@ -103,7 +103,8 @@ def test_all_tensors_count_together_each_time_that_they_are_made():
 
 def test_a_convolution_by_channel_gives_a_tensor_before_it_is_mixed():
     model = model_of(layers.SeparableConv2D(5, 3, strides=2, padding="same", depth_multiplier=4))
-    assert demanded(model).largest == 4 * 3 * (3 * 4)
+    # It is larger than the image with its padding, which PyTorch makes.
+    assert demanded(model).largest == max(4 * 3 * (3 * 4), 9 * 7 * 3)
     assert demanded(model).values == 4 * 3 * (3 * 4) + 4 * 3 * 5
 
 
@@ -158,3 +159,40 @@ def test_a_layer_that_was_built_for_more_channels_than_it_takes_is_refused():
     normalise.build((None, 8, 6, 1000))
     with pytest.raises(ValueError, match="would repeat what it takes"):
         demanded(model_of(normalise, (8, 6, 1)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "by_hand"),
+    [
+        # The windows of all rows, and of all columns: what they begin with, and reach.
+        (layers.MaxPooling2D(99, padding="same"), 99 * 99 * 3),
+        (layers.AveragePooling2D((99, 3), strides=1, padding="same"), (7 + 99) * (5 + 3) * 3),
+        (layers.Conv2D(1, 2, dilation_rate=99, padding="same"), (7 + 100) * (5 + 100) * 3),
+        (layers.Conv2D(1, 99, strides=4, padding="same"), (4 + 99) * (4 + 99) * 3),
+        (layers.DepthwiseConv2D(99, padding="same"), (7 + 99) * (5 + 99) * 3),
+        (layers.SeparableConv2D(1, 99, padding="same"), (7 + 99) * (5 + 99) * 3),
+        # What comes of each place, and is cut: as many channels as come out.
+        (layers.Conv2DTranspose(2, 9, strides=2, padding="same"), (14 + 9) * (10 + 9) * 2),
+        (layers.Conv2DTranspose(2, 2, dilation_rate=99), (7 + 100) * (5 + 100) * 2),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_what_pytorch_pads_is_a_tensor(layer, by_hand):
+    model = model_of(layer)
+    assert demanded(model).largest == by_hand
+    # It is gone before the next one is made.
+    assert demanded(model).values < by_hand or isinstance(layer, layers.Conv2DTranspose)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.MaxPooling2D(2),
+        layers.MaxPooling2D(2, padding="same"),
+        layers.Conv2D(1, 3),
+        layers.Conv2D(1, 1, padding="same"),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_where_nothing_is_padded_there_is_no_larger_tensor(layer):
+    assert demanded(model_of(layer)).largest <= 8 * 6 * 3

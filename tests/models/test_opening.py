@@ -1,10 +1,12 @@
 """Models from elsewhere: put together again they are what their files say, or refused."""
 
+import io
 import json
 import math
 import warnings
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -178,3 +180,39 @@ def test_opening_warns_of_nothing(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         open_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("kind", ["u1", "f2", "f8"])
+def test_a_tensor_that_is_stored_in_another_type_is_refused(tmp_path, kind):
+    """A byte for each number would become four of them here."""
+    pointwise_model([0.5]).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    stored = io.BytesIO(content["model.weights.h5"])
+    with h5py.File(stored, "r+") as file:
+        values = file["layers/conv2d/vars/0"][()]
+        del file["layers/conv2d/vars/0"]
+        file["layers/conv2d/vars/0"] = values.astype(kind)
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for name, each in (content | {"model.weights.h5": stored.getvalue()}).items():
+            archive.writestr(name, each)
+    with pytest.raises(BundleError, match=r"\(1, 1, 1, 1\), which the file has not as float32"):
+        open_model(tmp_path / "model.keras")
+
+
+def test_more_bytes_than_its_file_may_become_are_refused_before_they_are_taken(
+    tmp_path, monkeypatch
+):
+    pointwise_model([0.5]).save(tmp_path / "model.keras")
+    # A kernel and a bias of one number each.
+    monkeypatch.setattr(opening, "most_bytes", lambda size: 8)
+    open_model(tmp_path / "model.keras")
+    monkeypatch.setattr(opening, "most_bytes", lambda size: 7)
+    monkeypatch.setattr(opening, "_give_values", lambda model: pytest.fail("values"))
+    with pytest.raises(BundleError, match="its layers would have 8 bytes, and 7 is the most"):
+        open_model(tmp_path / "model.keras")
+
+
+def test_the_bytes_of_a_number_are_those_of_its_type():
+    kinds = ("float32", "bfloat16", "float16", "int64", "bool")
+    assert list(map(opening._bytes_of, kinds)) == [4, 2, 2, 8, 1]

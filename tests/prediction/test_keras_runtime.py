@@ -120,3 +120,39 @@ def test_an_error_without_words_still_gives_a_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.saving, "load_model", fail)
     with pytest.raises(BundleError, match=r"cannot open .*: KeyError\."):
         KerasRuntime.open(tmp_path / "model.keras", ours=True)
+
+
+def failing(runtime, monkeypatch, error):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(runtime.model, "predict_on_batch", fail)
+    return runtime
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (ValueError("it has no kernel\nfor whole numbers"), "Get the bundle again"),
+        (MemoryError(), "smaller images"),
+        (RuntimeError("OOM: out of memory"), "smaller images"),
+    ],
+)
+def test_what_fails_at_an_image_is_told(path, monkeypatch, error, hint):
+    runtime = failing(KerasRuntime.open(path), monkeypatch, error)
+    with pytest.raises(BundleError, match="Keras cannot predict with this model: ") as told:
+        runtime.run(np.zeros((1, 2, 2, 1), np.float32))
+    assert "\n" not in told.value.message
+    assert hint in told.value.hint
+
+
+def test_an_interrupt_at_an_image_is_none(path, monkeypatch):
+    runtime = failing(KerasRuntime.open(path), monkeypatch, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        runtime.run(np.zeros((1, 2, 2, 1), np.float32))
+
+
+def test_what_fails_in_a_training_is_told_by_the_training(monkeypatch):
+    runtime = failing(KerasRuntime(pointwise_model([0.5])), monkeypatch, MemoryError())
+    with pytest.raises(MemoryError):
+        runtime.run(np.zeros((1, 2, 2, 1), np.float32))

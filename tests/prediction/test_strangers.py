@@ -127,12 +127,12 @@ def test_harm_in_an_archive_is_refused_and_nothing_is_unpacked(tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*")] == ["place", archives.NAME]
 
 
-@pytest.mark.parametrize("kind", ["card", "configuration", "HDF5", "archive", "ONNX"])
+@pytest.mark.parametrize("kind", campaign.BATCHES)
 def test_flipped_bytes_are_borne(good, tmp_path, kind):
     if kind == "ONNX":
         needs("onnx", "onnxruntime")
     rng = np.random.default_rng(7)
-    for number in range({"card": 200, "archive": 20}.get(kind, 5)):
+    for number in range({"card": 20, "marked card": 200, "archive": 20}.get(kind, 5)):
         folder = Path(shutil.copytree(good, tmp_path / str(number)))
         with suppress(DelineateError):
             campaign._FLIPPED[kind](folder, rng)(folder)
@@ -153,13 +153,13 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path, channels, bounds, me
     assert error.value.hint
 
 
-# Of a tile of 1024 by 1024 the network makes three tensors of a number for each pixel, and one of
-# them by a multiplication.
+# Of a tile of 1024 by 1024 the network makes three tensors of a number for each pixel, one of them
+# by a multiplication; the image is a fourth one.
 @pytest.mark.parametrize(
     ("name", "bound", "told"),
     [
         ("LARGEST", 2**20, "it has a tensor of 1048576 numbers for an image of"),
-        ("TOGETHER", 3 * 2**20, "its tensors have 3145728 numbers for an image of"),
+        ("TOGETHER", 4 * 2**20, "its tensors have 4194304 numbers for an image of"),
         ("STEPS", 2**20, "it takes 1048576 multiply-adds for an image of"),
     ],
 )
@@ -208,14 +208,95 @@ def test_a_tile_too_large_for_its_network_is_refused(good, tmp_path):
         Predictor.open(tmp_path / "colour")
 
 
-def test_an_image_larger_than_the_memory_is_refused(tmp_path):
-    """At such a size every image would be predicted, whatever its own is."""
-    bundle_from_elsewhere(tmp_path / "b", size=[16384, 16384], channels=1, fit="resize")
+@pytest.mark.parametrize(
+    ("card", "granularity", "pixels"),
+    [
+        ({"fit": "resize", "size": [2048, 2048]}, 1, 2048 * 2048),
+        ({"fixed_size": True, "size": [2048, 2048]}, 1, 2048 * 2048),
+        ({"fit": "resize", "size": [2050, 2048]}, 1, 2050 * 2048),
+        ({"fixed_size": True, "size": [2048, 2050]}, 1, 2048 * 2050),
+        # Each image is padded to what its sides have to divide by.
+        ({"stride": 1023}, 1, 1023 * 1023),
+        ({"stride": 1023}, 128, (1023 * 128) ** 2),
+        # The windows of the training: an image may be smaller.
+        ({"size": [16384, 16384]}, 1, 2**2),
+    ],
+)
+def test_a_card_may_not_make_a_large_image_of_each(good, tmp_path, card, granularity, pixels):
+    folder = Path(shutil.copytree(good, tmp_path / "b"))
+    seal(folder, **card)
+    opened = Bundle.open(folder).card
+    if pixels <= strangers.MOST_PIXELS:
+        strangers.require_modest(opened, folder, granularity=granularity)
+        return
+    with pytest.raises(BundleError, match=f"makes {pixels} pixels of the smallest") as error:
+        strangers.require_modest(opened, folder, granularity=granularity)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("post", "looks"),
+    [
+        ({"averaging": "turns", "scales": [0.5, 0.75, 1.5, 2.0]}, None),
+        ({"averaging": "turns", "scales": [4.0]}, 136),
+        ({"averaging": "none", "scales": [4.0] * 8}, 129),
+        ({"averaging": "flips", "scales": [4.0, 4.0]}, 132),
+        ({"averaging": "mirror", "scales": [4.0] * 3}, None),
+    ],
+)
+def test_a_card_may_not_have_each_pixel_predicted_often(good, tmp_path, post, looks):
+    folder = Path(shutil.copytree(good, tmp_path / "b"))
+    seal(folder, post=post)
+    if looks is None:
+        Predictor.open(folder)
+        return
+    with pytest.raises(BundleError, match=f"has each pixel predicted {looks} times"):
+        Predictor.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("card", "granularity", "expected"),
+    [
+        ({}, 1, [((1024, 1024), 1), ((256, 256), 16)]),
+        ({"tile": 500, "stride": 32}, 1, [((512, 512), 1), ((128, 128), 15)]),
+        ({"tile": 1000}, 128, [((1024, 1024), 1), ((256, 256), 15)]),
+        ({"tile": 32, "stride": 64}, 1, [((128, 128), 1), ((64, 64), 1)]),
+        ({"fit": "resize", "size": [256, 256]}, 1, [((256, 256), 16)]),
+        ({"fit": "resize", "size": [512, 500], "stride": 8}, 1, [((512, 504), 4)]),
+        ({"fixed_size": True, "size": [256, 256]}, 1, [((256, 256), 1)]),
+    ],
+)
+def test_as_many_images_count_as_are_predicted_at_once(good, tmp_path, card, granularity, expected):
+    folder = Path(shutil.copytree(good, tmp_path / "b"))
+    seal(folder, **card)
+    assert strangers._predicted(Bundle.open(folder).card, granularity) == expected
+
+
+def test_what_a_network_takes_for_any_image_counts_for_each_of_those_at_once(tmp_path, monkeypatch):
+    """Such as one that enlarges all images to a size of its own."""
+    image = keras.Input((None, None, 1))
+    enlarged = layers.Resizing(512, 512)(image)
+    add = layers.Add()([image, layers.GlobalAveragePooling2D(keepdims=True)(enlarged)])
+    save_bundle(tmp_path / "b", keras.Model(image, layers.Activation("sigmoid")(add)))
+    seal(tmp_path / "b", tile=256)
+    together = 16 * 512 * 512
+    monkeypatch.setattr(strangers, "LARGEST", Bound(0, together, together))
     Predictor.open(tmp_path / "b")
-    save_bundle(tmp_path / "colour", pointwise_model([0.3, 0.7], channels=3))
-    seal(tmp_path / "colour", size=[16384, 16384], fit="resize")
-    with pytest.raises(BundleError, match="it has a tensor of 805306368 numbers"):
-        Predictor.open(tmp_path / "colour")
+    monkeypatch.setattr(strangers, "LARGEST", Bound(0, together - 1, together))
+    told = f"it has a tensor of {together} numbers for 16 images of"
+    with pytest.raises(BundleError, match=told):
+        Predictor.open(tmp_path / "b")
+
+
+def test_the_image_itself_counts(tmp_path, monkeypatch):
+    image = keras.Input((None, None, 3))
+    save_bundle(
+        tmp_path / "b", keras.Model(image, layers.Conv2D(1, 1, activation="sigmoid")(image))
+    )
+    seal(tmp_path / "b", tile=256)
+    monkeypatch.setattr(strangers, "LARGEST", Bound(0, 3 * 256**2 - 1, 2**40))
+    with pytest.raises(BundleError, match="it has a tensor of 196608 numbers for an image of"):
+        Predictor.open(tmp_path / "b")
 
 
 def test_settings_of_layers_are_those_of_the_file(tmp_path):
@@ -267,6 +348,17 @@ def test_a_model_that_went_well_is_not_tried_again(onnx_bundle, monkeypatch):
     seal(onnx_bundle)
     open_and_predict(onnx_bundle)
     assert children == [True, True]
+
+
+def test_a_model_is_tried_again_by_another_delineate(onnx_bundle, monkeypatch):
+    open_and_predict(onnx_bundle)
+    children = []
+    monkeypatch.setattr(strangers, "run_child", lambda *_, **__: children.append(1))
+    open_and_predict(onnx_bundle)
+    assert not children
+    monkeypatch.setattr(strangers, "__version__", "another")
+    open_and_predict(onnx_bundle)
+    assert children == [1]
 
 
 def test_a_model_that_did_not_go_well_is_tried_again(onnx_bundle, monkeypatch):

@@ -104,3 +104,31 @@ def test_a_resume_point_that_is_not_finite_is_not_written(discs, recipe, losses,
 )
 def test_what_is_finite(values, finite):
     assert checkpoint.is_finite(values) is finite
+
+
+def test_a_loss_of_the_validation_that_is_not_finite_ends_it(discs, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(PlainStepper, "test", lambda *_: {"loss": float("nan")})
+    with pytest.raises(RunError, match="The val_loss is nan after epoch 1") as told:
+        train(discs, recipe, to=tmp_path / "run")
+    assert "training.learning_rate" in told.value.hint
+    assert not (tmp_path / "run" / "best").exists()
+
+
+def test_of_gradients_that_are_added_up_all_batches_are_kept(discs, recipe, losses, tmp_path):
+    losses[4] = {"loss": float("inf")}
+    wanted = recipe.override({"training.accumulate": 3, "training.batch_size": 2})
+    with pytest.raises(RunError, match="loss is inf in epoch 1, step 4"):
+        train(discs, wanted, to=tmp_path / "run")
+    kept = sorted(path.stem for path in (tmp_path / "run" / "broken").glob("*.npz"))
+    assert kept == [f"epoch0001-step{number:06d}" for number in range(1, 5)]
+
+
+def test_what_the_optimizer_keeps_is_looked_at_too(discs, recipe, tmp_path):
+    class Overflow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            kept = self.model.optimizer.variables[-1]
+            kept.assign(np.full(kept.shape, np.inf, np.float32))
+
+    with pytest.raises(RunError, match="or what its optimizer keeps is not") as told:
+        train(discs, recipe, to=tmp_path / "run", callbacks=[Overflow()])
+    assert "training.clip_norm" in told.value.hint

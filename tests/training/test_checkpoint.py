@@ -1,6 +1,7 @@
 """Resume points: what is damaged is passed over, and what cannot be read now is not called damaged."""
 
 import errno
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,15 @@ def test_wherever_a_byte_is_damaged_the_point_before_is_taken(folder):
         assert checkpoint.load(folder).epoch in (1, 2)
     newest(folder).write_bytes(content[:-50])
     assert checkpoint.load(folder).epoch == 1
+
+
+def test_whichever_bit_of_the_end_is_damaged_a_point_is_found(folder):
+    content = newest(folder).read_bytes()
+    for place, bit in itertools.product(range(len(content) - 22, len(content)), range(8)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        newest(folder).write_bytes(damaged)
+        assert checkpoint.load(folder).epoch in (1, 2)
 
 
 def test_a_damaged_header_of_an_array_is_damage(folder):

@@ -6,6 +6,7 @@ import shutil
 import keras
 import pytest
 
+from delineate.bundle import Bundle
 from delineate.errors import OutOfMemoryError, RunError
 from delineate.files import TEMPORARY
 from delineate.hold import hold
@@ -112,6 +113,60 @@ def test_a_folder_that_was_deleted_is_not_made_anew(discs, recipe, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_another_training_in_its_place_is_left_alone(discs, recipe, tmp_path):
+    place = tmp_path / "run"
+
+    def replace():
+        place.rename(tmp_path / "moved")
+        place.mkdir()
+        for path in (tmp_path / "moved").rglob("*"):
+            if path.is_file():
+                (place / path.relative_to(tmp_path / "moved")).parent.mkdir(exist_ok=True)
+                (place / path.relative_to(tmp_path / "moved")).write_bytes(b"theirs")
+
+    with pytest.raises(RunError, match="was moved or deleted"):
+        train(discs, recipe, to=place, callbacks=[Act(replace)])
+    found = [path for path in place.rglob("*") if path.is_file()]
+    assert found
+    assert {path.read_bytes() for path in found} == {b"theirs"}
+
+
+class Leave(keras.callbacks.Callback):
+    """Takes the run folder away when the training of the network has ended."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_train_end(self, logs=None):
+        self.folder.rename(self.folder.with_name("moved"))
+
+
+@pytest.mark.parametrize("report", [False, True])
+def test_a_folder_that_goes_after_the_last_step_is_missed(discs, recipe, tmp_path, report):
+    wanted = recipe.override({"evaluation.report": report, "post.tune": report})
+    with pytest.raises(RunError, match="was moved or deleted"):
+        train(discs, wanted, to=tmp_path / "run", callbacks=[Leave(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
+    run = train(discs, to=tmp_path / "moved", resume=True)
+    assert run.report.is_file() == report
+
+
+def test_a_folder_that_goes_while_the_best_model_is_written_is_not_made_anew(
+    discs, recipe, tmp_path, monkeypatch
+):
+    real = Bundle.save
+
+    def save(folder, *said, **more):
+        folder.parent.rename(tmp_path / "moved")
+        return real(folder, *said, **more)
+
+    monkeypatch.setattr(Bundle, "save", save)
+    with pytest.raises(RunError, match="is not there any more"):
+        train(discs, recipe, to=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("how", ["budget", "loss"])
 def test_a_folder_that_was_moved_gets_no_note_and_no_batch(
     discs, recipe, tmp_path, monkeypatch, how
@@ -183,3 +238,21 @@ def test_a_batch_is_not_halved_once_something_is_saved(discs, recipe, memory, tm
     with pytest.raises(OutOfMemoryError):
         train(discs, wanted, to=tmp_path / "run", callbacks=[Act(shrink)])
     assert Recipe.load(tmp_path / "run" / "recipe.toml").training.batch_size == 4
+
+
+def test_where_only_the_validation_does_not_fit_the_batch_is_halved_too(
+    discs, recipe, tmp_path, monkeypatch
+):
+    real = PlainStepper.test
+
+    def test(self, images, masks):
+        if len(images) > 1:
+            raise RuntimeError("RESOURCE_EXHAUSTED: OOM when allocating tensor")
+        return real(self, images, masks)
+
+    monkeypatch.setattr(PlainStepper, "test", test)
+    wanted = recipe.override({"training.smaller_batch": True, "training.batch_size": 2})
+    run = train(discs, wanted, to=tmp_path / "run")
+    assert Recipe.load(run.recipe).training.batch_size == 1
+    with pytest.raises(OutOfMemoryError, match="A batch of the validation"):
+        train(discs, wanted.override({"training.smaller_batch": False}), to=tmp_path / "no")

@@ -3,14 +3,16 @@
 import json
 import logging
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from delineate.data.dataset import Dataset
-from delineate.errors import DataError
+from delineate.errors import DataError, RunError
 from delineate.planning.plan import plan
 from delineate.recipe import Recipe
+from delineate.runs import Run
 from delineate.training.train import train
 
 RNG = np.random.default_rng(0)
@@ -84,6 +86,46 @@ def test_where_it_is_asked_for_it_is_named_and_left_out(damaged, tmp_path, caplo
     names = sorted(item["name"] for items in stored.values() for item in items)
     assert names == ["0", "1", "2", "4", "5", "6", "7"]
     train(Dataset.open(damaged), to=run.folder, resume=True)
+
+
+@pytest.fixture
+def stopped(damaged, tmp_path):
+    """A training that was stopped in its second epoch; an image of its training part breaks."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.params["epochs"] and batch == 0 and len(run.rows) == 1:
+                raise KeyboardInterrupt
+
+    run = Run(tmp_path / "run")
+    recipe = Recipe().override(
+        {**SETTINGS, "data.unreadable": "skip", "training.epochs": 3, "training.batch_size": 1}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(Dataset.open(damaged), recipe, to=run.folder, callbacks=[Stop()])
+    stored = json.loads(run.dataset.read_text())["splits"]
+    path = damaged / "images" / f"{stored['train'][0]['name']}.png"
+    path.write_bytes(path.read_bytes()[:60])
+    return run, path
+
+
+def test_what_has_broken_since_is_left_out_of_what_is_resumed_and_that_is_told(
+    damaged, stopped, caplog
+):
+    run, path = stopped
+    train(Dataset.open(damaged), to=run.folder, resume=True)
+    assert any(f"{path.stem} is left out from now on" in message for message in caplog.messages)
+    assert len(run.rows) == 3
+    resumed = next(event for event in run.events() if event["event"] == "resumed")
+    assert not resumed["exact"]
+    assert "1 of the images cannot be read any longer" in resumed["why"]
+
+
+def test_an_image_that_is_another_one_since_is_refused(damaged, stopped):
+    run, path = stopped
+    Image.fromarray(IMAGES[0] // 2).save(path)
+    with pytest.raises(RunError, match="not what the run was begun with"):
+        train(Dataset.open(damaged), to=run.folder, resume=True)
 
 
 def test_a_plan_leaves_it_out_too(damaged):

@@ -14,9 +14,12 @@ import keras
 import numpy as np
 import pytest
 
+from delineate.bundle import Bundle
 from delineate.errors import RunError
+from delineate.evaluation.tune import Tuning
 from delineate.hold import LOCK
 from delineate.interrupt import Terminated
+from delineate.recipe import Post
 from delineate.runs import Run
 from delineate.training import beginning, checkpoint
 from delineate.training import train as training
@@ -128,6 +131,30 @@ def test_ctrl_c_in_the_very_last_step_leaves_search_and_report_to_a_resumption(
     assert weights_hash(run) == weights_hash(whole)
     assert run.report.is_file()
     assert [event["event"] for event in run.events()].count("tuned") == 1
+
+
+def test_what_a_search_has_found_is_not_searched_again_after_a_kill(
+    discs, recipe, tmp_path, monkeypatch
+):
+    wanted = recipe.override({"post.tune": True})
+    found = Post(threshold=0.35)
+    calls = []
+
+    def tune(*_, **__):
+        calls.append(1)
+        return Tuning(post=found, objective="mean_dice", before=0.1, after=0.2, tried=())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "tune", tune)
+    with monkeypatch.context() as once:
+        once.setattr(training, "settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(discs, wanted, to=tmp_path / "cut")
+    run = train(discs, None, to=tmp_path / "cut", resume=True)
+    assert len(calls) == 1
+    assert Bundle.open(run.best).card.post == found
 
 
 def test_resuming_restores_early_stopping_and_the_plateau(discs, recipe, tmp_path):

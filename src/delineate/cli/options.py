@@ -15,7 +15,9 @@ Budget = Annotated[
 ]
 FollowLinks = Annotated[
     bool,
-    typer.Option("--follow-links", help="Read files of DATA that are links to files outside."),
+    typer.Option(
+        "--follow-links", help="Read files outside of DATA that its links and tables name."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -187,7 +187,7 @@ class Dataset:
         if self.cache is None or record.arrays is not None:
             found = decode(record)
         else:
-            found = self.cache.get(record, self._hash(index))
+            found = self.cache.get(record, self.content_hash(index))
         self.seen.facts[index] = found.facts
         return found
 
@@ -200,7 +200,7 @@ class Dataset:
         record = self.records[index]
         if self.cache is None or record.arrays is not None:
             return look_at(self.decoded(index))
-        seen = self.cache.look(record, self._hash(index))
+        seen = self.cache.look(record, self.content_hash(index))
         self.seen.facts[index] = seen.facts
         return seen
 
@@ -208,7 +208,7 @@ class Dataset:
     def hashes(self) -> tuple[str, ...]:
         """The content hash of each record."""
         with ThreadPoolExecutor() as pool:
-            found = tuple(pool.map(self._hash, range(len(self))))
+            found = tuple(pool.map(self.content_hash, range(len(self))))
         self.keep_hashes()
         return found
 
@@ -217,7 +217,12 @@ class Dataset:
         if self.cache is not None:
             self.cache.keep_hashes()
 
-    def _hash(self, index: int) -> str:
+    def content_hash(self, index: int) -> str:
+        """Return the content hash of a record.
+
+        Raises:
+            ImageError: A file cannot be read.
+        """
         if index not in self.seen.hashes:
             hashes = FileHashes() if self.cache is None else self.cache.hashes
             self.seen.hashes[index] = self.records[index].content_hash(hashes.of)

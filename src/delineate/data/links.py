@@ -1,4 +1,4 @@
-"""Links by which files of a data set lie outside of its folder."""
+"""Links and paths by which files of a data set lie outside of its folder."""
 
 import os
 from collections.abc import Iterator
@@ -12,11 +12,10 @@ Links = Literal["refuse", "follow"]
 
 
 def refuse_links_out(folder: Path, index: Index) -> None:
-    """Refuse a data set of which a file is a link to one outside, or lies in such a folder.
+    """Refuse a data set of which a file lies outside, by a link or by a path that a table names.
 
-    Whoever packs a data set with links in it chooses which files of this machine are read, shown
-    and trained on. The folder itself may be a link, and so may what stays within it; paths that a
-    table says are no links.
+    Whoever packs a data set with these in it chooses which files of this machine are read, shown
+    and trained on. The folder itself may be a link, and so may what stays within it.
 
     Args:
         folder: The data set's folder.
@@ -33,10 +32,12 @@ def refuse_links_out(folder: Path, index: Index) -> None:
         if within[path.parent] and not path.is_symlink():
             continue
         target = _real(path)
-        if target.is_relative_to(root) or not _lexical(path).is_relative_to(_lexical(folder)):
+        if target.is_relative_to(root):
             continue
+        by_link = _lexical(path).is_relative_to(_lexical(folder))
+        way = f"leads by a link to {target}," if by_link else f"lies at {target}, by a table,"
         raise DataError(
-            f"{path} leads by a link to {target}, outside of the data set {folder}.",
+            f"{path} {way} outside of the data set {folder}.",
             hint="Copy the file to its place. Where you trust the data: --set data.links=follow "
             "with train and plan, --follow-links with the other commands.",
         )

@@ -1,6 +1,6 @@
 """From the pixels of a mask's file to the labels that they store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from delineate.decoding.stored import Stored
 from delineate.errors import BlendedError, ImageError
 
 MAX_COLOURS = 4096
+_BAND = 1 << 22  # pixels that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +141,28 @@ def _check_inversion(stored: Stored, path: Path) -> None:
 
 
 def _check_transparency(hidden: NDArray[np.bool_] | None, values: Any, path: Path) -> None:
-    if hidden is None or not (_occurring(values[hidden]) & _occurring(values[~hidden])).any():
+    if hidden is None or not _both(values, hidden).any():
         return
     raise ImageError(
         f"Mask '{path}' says something in its transparency that its values do not say.",
         hint="Save it again without alpha, each pixel holding its class id.",
     )
+
+
+def _both(values: NDArray[Any], hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return for each number below 65536 whether it occurs hidden, and elsewhere as well."""
+    covered, shown = np.zeros(65_536, bool), np.zeros(65_536, bool)
+    for rows in _bands(values.shape[0], values.shape[1]):
+        covered |= _occurring(values[rows][hidden[rows]])
+        shown |= _occurring(values[rows][~hidden[rows]])
+    return covered & shown
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of bands, one after the other, that take little memory on the way."""
+    step = max(1, _BAND // width)
+    for first in range(0, height, step):
+        yield slice(first, min(first + step, height))
 
 
 def _occurring(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -192,11 +209,11 @@ def _labels_of_colours(pixels: NDArray[Any], path: Path) -> Labels:
             f"Mask '{path}' is a colour picture of type {pixels.dtype}.",
             hint="Save it as RGB of 8 bits, or with class ids.",
         )
-    # Blue, green, red, 255: a number of 32 bits.
-    packed = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA).view("<u4").ravel() & 0xFFFFFF
     # Masks are in runs of one colour, so sorting the first pixel of each is far less.
-    starts = np.flatnonzero(np.concatenate([[True], packed[1:] != packed[:-1]]))
-    colours, indices = np.unique(packed[starts], return_inverse=True)
+    height, width = pixels.shape[:2]
+    found = [_runs(pixels[rows], rows.start * width) for rows in _bands(height, width)]
+    starts, firsts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    colours, indices = np.unique(firsts, return_inverse=True)
     if len(colours) > MAX_COLOURS:
         raise BlendedError(
             f"Mask '{path}' holds {len(colours)} colours, so it was smoothed, stored as JPEG, or "
@@ -204,6 +221,19 @@ def _labels_of_colours(pixels: NDArray[Any], path: Path) -> Labels:
             hint="Save it again as PNG, each pixel in the very colour of its class.",
         )
     kind = np.uint8 if len(colours) <= 256 else np.uint16
-    lengths = np.diff(starts, append=packed.size)
-    values = np.repeat(indices.astype(kind), lengths).reshape(pixels.shape[:2])
+    lengths = np.diff(starts, append=height * width)
+    values = np.repeat(indices.astype(kind), lengths).reshape(height, width)
     return Labels(values, colours=tuple(int(colour) for colour in colours))
+
+
+def _runs(pixels: NDArray[np.uint8], before: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return where runs of one colour begin in rows of a picture, and the packed colour of each.
+
+    Args:
+        pixels: (rows, width, 3) uint8.
+        before: How many pixels come before them.
+    """
+    # Blue, green, red, 255: a number of 32 bits.
+    packed = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA).view("<u4").ravel() & 0xFFFFFF
+    starts = np.flatnonzero(np.concatenate([[True], packed[1:] != packed[:-1]]))
+    return starts + before, packed[starts]

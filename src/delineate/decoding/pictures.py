@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -17,6 +18,7 @@ from delineate.decoding.stored import (
     STEPS,
     Stored,
     bytes_of,
+    check_growth,
     check_size,
     exif_orientation,
     quiet,
@@ -28,6 +30,12 @@ from delineate.decoding.stored import (
 from delineate.errors import ImageError
 
 _RUN_LENGTHS = {1: 8, 2: 4}  # compression of a BMP -> bits
+# What Pillow turns other kinds of colours into.
+_SHOWN = {"1": "L", "CMYK": "RGB", "YCbCr": "RGB"}
+# Pillow keeps colours and alpha in four bytes, and its reader of WebP keeps frames besides.
+_COLOUR_BYTES, _WEBP_BYTES = 4, 8
+# Pixels that are copied out of Pillow at a time: of all at once it takes three copies.
+_BAND = 1 << 22
 
 
 def is_picture(head: bytes) -> bool:
@@ -46,14 +54,17 @@ def load(file: BinaryIO, path: Path) -> Stored:
     if isinstance(picture, JpegImageFile):
         jpeg.check(file, path)
     bits = _bits_of_run_lengths(picture)
+    width, height = picture.size
     if bits:
-        bmp.check_length(file, picture.width, picture.height)
+        bmp.check_length(file, width, height)
     stored = from_pillow(picture, path)
+    transparent, is_gif = picture.info.get("transparency"), isinstance(picture, GifImageFile)
+    del picture  # its pixels are there twice by now
     if bits:
-        bmp.check(file, picture.width, picture.height, bits)
-    if "transparency" in picture.info:  # of a GIF: the index that is
-        stored = replace(stored, hidden=stored.pixels[..., 0] == picture.info["transparency"])
-    if isinstance(picture, GifImageFile):
+        bmp.check(file, width, height, bits)
+    if transparent is not None:  # of a GIF: the index that is
+        stored = replace(stored, hidden=stored.pixels[..., 0] == transparent)
+    if is_gif:
         stored = _as_grey(stored)
     return upright(stored, orientation)
 
@@ -77,20 +88,36 @@ def from_pillow(picture: Any, path: Path) -> Stored:
         Exception: Whatever Pillow raises where the file is truncated or damaged.
     """
     picture.load()
-    if picture.mode in ("CMYK", "YCbCr"):
-        picture = picture.convert("RGB")
+    mode = _SHOWN.get(picture.mode, picture.mode)
     if picture.mode == "1":
-        return Stored(np.array(picture.convert("L"))[..., None], step=STEPS[1])
+        return Stored(_array_of(picture, mode)[..., None], step=STEPS[1])
     if picture.mode == "P":
         palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        return Stored(np.array(picture)[..., None], palette)
-    if picture.mode not in ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B"):
+        return Stored(_array_of(picture, mode)[..., None], palette)
+    if mode not in ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B"):
         raise ImageError(
             f"Image '{path}' has colours of kind '{picture.mode}'.", hint="Save it as grey or RGB."
         )
-    pixels = np.array(picture).reshape(picture.height, picture.width, -1)
+    pixels = _array_of(picture, mode).reshape(picture.height, picture.width, -1)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return split_alpha(pixels, pixels.shape[2] - 1) if pixels.shape[2] in (2, 4) else Stored(pixels)
+
+
+def _array_of(picture: Any, mode: str) -> NDArray[Any]:
+    """Return the pixels of an open Pillow image in a mode that Pillow turns its own into."""
+    width, height = picture.size
+    step = max(1, _BAND // width)
+    found: NDArray[Any] | None = None
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        band = picture.crop((0, first, width, last))
+        values = np.asarray(band if band.mode == mode else band.convert(mode))
+        if found is None:
+            found = np.empty((height, *values.shape[1:]), values.dtype)
+        found[first:last] = values
+    if found is None:
+        raise ValueError("it has no rows")
+    return found
 
 
 def _as_grey(stored: Stored) -> Stored:
@@ -125,8 +152,11 @@ def _open(file: BinaryIO, path: Path) -> tuple[Any, int]:
     file.seek(0)
     with quiet():
         picture = opener(file)
-    channels = len(picture.getbands())
+    channels = _COLOUR_BYTES if len(picture.getbands()) > 1 else 1
     check_size(path, picture.height, picture.width, channels, held=bytes_of(file))
+    if opener is WebPImageFile:
+        taken = picture.height * picture.width * _WEBP_BYTES
+        check_growth(path, picture.height, picture.width, taken, held=bytes_of(file))
     if opener is WebPImageFile and picture.n_frames > 1:
         raise several(path, f"an animation of {picture.n_frames} frames", FRAMES_APART)
     # The method of the base class: another would decode the picture first.

@@ -186,16 +186,24 @@ def _stored(said: dict[bytes, bytes], pixels: NDArray[Any]) -> Stored:
     bits, colour = said[b"IHDR"][8], said[b"IHDR"][9]
     step = STEPS.get(bits, 1)
     if colour == _PALETTE:
+        if step > 1:
+            np.floor_divide(pixels, step, out=pixels)
         palette = np.frombuffer(said[b"PLTE"], np.uint8).reshape(-1, 3)
-        stored = Stored((pixels // step if step > 1 else pixels)[..., None], palette)
+        stored = Stored(pixels[..., None], palette)
     elif colour == _GREY:
         stored = Stored(pixels[..., None], step=step)
     elif colour == _RGB:
         stored = Stored(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-    elif colour == _GREY_ALPHA:  # of which OpenCV makes four channels
-        stored = with_alpha(cv2.extractChannel(pixels, 0)[..., None], cv2.extractChannel(pixels, 3))
     else:
-        stored = with_alpha(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), cv2.extractChannel(pixels, 3))
+        alpha = cv2.extractChannel(pixels, 3)
+        # Of grey with alpha OpenCV makes four channels.
+        pixels = (
+            cv2.extractChannel(pixels, 0)[..., None]
+            if colour == _GREY_ALPHA
+            else cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
+        )
+        stored = with_alpha(pixels, alpha)
+    del pixels  # what they have become takes their place
     if b"tRNS" in said and colour in (_GREY, _RGB, _PALETTE):
         return replace(stored, hidden=_keyed(stored, said[b"tRNS"], bits))
     return stored
@@ -205,9 +213,12 @@ def _keyed(stored: Stored, key: bytes, bits: int) -> NDArray[np.bool_]:
     """Return where a pixel has the transparent value or colour, or an index that is not opaque."""
     if stored.palette is not None:
         opaque = np.frombuffer(key[:256].ljust(256, b"\xff"), np.uint8) == 255
-        return np.asarray(~opaque[stored.pixels[..., 0]])
+        return np.asarray((~opaque)[stored.pixels[..., 0]])
     wanted = len(key) // 2 * 2
     if wanted != 2 * stored.pixels.shape[2]:
         raise ValueError("its transparent colour is damaged")
     colour = np.frombuffer(key, ">u2").astype(int) & (2**bits - 1)
-    return np.asarray((stored.pixels == colour * stored.step).all(axis=-1))
+    hidden = stored.pixels[..., 0] == colour[0] * stored.step
+    for channel, value in enumerate(colour[1:], 1):
+        hidden &= stored.pixels[..., channel] == value * stored.step
+    return np.asarray(hidden)

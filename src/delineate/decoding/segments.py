@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.TiffImagePlugin import TiffImageFile
 
-from delineate.decoding.stored import MAX_PIXELS
+from delineate.decoding.stored import MAX_GAIN
 
 OF_FLOATS = 3  # predictor: differences of the bytes of floating-point numbers
 _OF_VALUES = 2  # predictor: differences of neighbouring values
@@ -32,6 +32,11 @@ _TURNED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 # TIFF's types of values.
 _LONG, _UNDEFINED = 4, 7
+
+# Bytes that any strip or tile may become; of more, each of its own stands for so many at the most.
+_FREE = 1 << 20
+# Values that are copied out of Pillow at a time.
+_BAND = 1 << 22
 
 
 def read(page: Any, file: BinaryIO) -> NDArray[Any]:
@@ -50,12 +55,8 @@ def read(page: Any, file: BinaryIO) -> NDArray[Any]:
         OSError: libtiff found a strip damaged.
     """
     planes, _, height, width, samples = page.shaped
-    rows, columns = page.rowsperstrip, width
-    if page.is_tiled:
-        rows, columns = page.tilelength, page.tilewidth
+    rows, columns = side_of(page)
     down, across = -(-height // rows), -(-width // columns)
-    if down * rows * across * columns > 2 * MAX_PIXELS:
-        raise ValueError(f"it has tiles of {columns} x {rows} pixels")
     result = np.empty((planes, down * rows, across * columns, samples), page.dtype)
     for number in range(planes * down * across):
         plane, place = divmod(number, down * across)
@@ -65,6 +66,13 @@ def read(page: Any, file: BinaryIO) -> NDArray[Any]:
         segment = decoded(file.read(page.databytecounts[number]), page, (there, columns, samples))
         result[plane, row : row + there, column : column + columns] = segment
     return result[:, :height, :width]
+
+
+def side_of(page: Any) -> tuple[int, int]:
+    """Return the rows and the columns of a whole strip or tile of a page of tifffile."""
+    if page.is_tiled:
+        return int(page.tilelength), int(page.tilewidth)
+    return int(page.rowsperstrip), int(page.imagewidth)
 
 
 def decoded(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[Any]:
@@ -83,14 +91,14 @@ def decoded(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[Any]
     if page.bitspersample == 1:
         return _bits(data, page, shape)
     wanted = int(np.prod(shape)) * page.dtype.itemsize
-    data = _decompressed(data, wanted, page, shape)
-    if len(data) < wanted:
-        raise ValueError(f"{wanted - len(data)} bytes of a strip or tile are missing")
+    plain = _decompressed(data, wanted, page, shape)
+    if len(plain) < wanted:
+        raise ValueError(f"{wanted - len(plain)} bytes of a strip or tile are missing")
     if page.predictor == OF_FLOATS:
-        return _floats(data[:wanted], page.dtype, shape)
+        return _floats(plain[:wanted], page.dtype, shape)
     stored = page.dtype.newbyteorder(page.parent.byteorder)
-    values = np.frombuffer(data, stored, count=wanted // stored.itemsize).reshape(shape)
-    values = values.astype(page.dtype)
+    values = np.frombuffer(plain, stored, count=wanted // stored.itemsize).reshape(shape)
+    values = values.astype(page.dtype, copy=False)
     if page.predictor == _OF_VALUES:
         whole = values.view(f"u{values.itemsize}")
         return np.cumsum(whole, axis=1, dtype=whole.dtype).view(values.dtype)
@@ -99,9 +107,13 @@ def decoded(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[Any]
     return values
 
 
-def _decompressed(data: bytes, wanted: int, page: Any, shape: tuple[int, int, int]) -> bytes:
+def _decompressed(
+    data: bytes, wanted: int, page: Any, shape: tuple[int, int, int]
+) -> bytes | bytearray:
     if page.compression == _NONE:
         return data
+    if page.compression in READ and wanted > max(_FREE, MAX_GAIN * len(data)):
+        raise ValueError(f"a strip or tile of {wanted} bytes is stored in {len(data)}")
     if page.compression in DEFLATE:
         return _inflated(data if page.fillorder == 1 else data.translate(_TURNED), wanted)
     if page.compression == _JPEG:
@@ -125,12 +137,12 @@ def _bits(data: bytes, page: Any, shape: tuple[int, int, int]) -> NDArray[np.boo
     """Return the values of a strip or tile of one bit each, whose rows begin with a byte."""
     rows, columns, samples = shape
     row = -(-columns * samples // 8)
-    data = _decompressed(data, rows * row, page, shape)
-    if len(data) < rows * row or page.predictor != 1:
+    plain = _decompressed(data, rows * row, page, shape)
+    if len(plain) < rows * row or page.predictor != 1:
         raise ValueError("bytes of a strip or tile are missing, or are differences")
-    packed = np.frombuffer(data, np.uint8, count=rows * row).reshape(rows, row)
-    values = np.unpackbits(packed, axis=1)[:, : columns * samples]
-    return values.reshape(shape).astype(bool)
+    packed = np.frombuffer(plain, np.uint8, count=rows * row).reshape(rows, row)
+    values = np.unpackbits(packed, axis=1, count=columns * samples)
+    return values.reshape(shape).view(np.bool_)
 
 
 def _tags_of_jpeg(page: Any, shape: tuple[int, int, int]) -> dict[int, int | bytes]:
@@ -140,7 +152,7 @@ def _tags_of_jpeg(page: Any, shape: tuple[int, int, int]) -> dict[int, int | byt
     return tags | {278: rows} | ({} if tables is None else {347: bytes(tables)})
 
 
-def _by_libtiff(data: bytes, tags: Mapping[int, int | bytes]) -> bytes:
+def _by_libtiff(data: bytes, tags: Mapping[int, int | bytes]) -> bytearray:
     """Return what libtiff makes of the only strip of a picture with such tags."""
     entries, after = [], 8 + 2 + 12 * (len(tags) + 2) + 4
     beside = b"".join(value for value in tags.values() if isinstance(value, bytes))
@@ -154,10 +166,22 @@ def _by_libtiff(data: bytes, tags: Mapping[int, int | bytes]) -> bytes:
     head = struct.pack("<2sHIH", b"II", 42, 8, len(whole))
     content = head + b"".join(entries) + bytes(4) + beside + data
     picture = TiffImageFile(io.BytesIO(content))
-    return bytes(picture.tobytes())
+    width, height = picture.size
+    found, place = bytearray(len(picture.getbands()) * width * height), 0
+    # Of all at once Pillow would make two more copies.
+    down, across = (max(1, _BAND // width), width) if height > 1 else (1, _BAND)
+    for top in range(0, height, down):
+        for left in range(0, width, across):
+            box = (left, top, min(left + across, width), min(top + down, height))
+            part = picture.crop(box).tobytes()
+            found[place : place + len(part)] = part
+            place += len(part)
+    return found
 
 
-def _floats(data: bytes, kind: np.dtype[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
+def _floats(
+    data: bytes | bytearray, kind: np.dtype[Any], shape: tuple[int, int, int]
+) -> NDArray[Any]:
     """Return floating-point numbers from differences of their bytes, the highest bytes first.
 
     Adobe Photoshop TIFF Technical Note 3.

@@ -27,6 +27,9 @@ MAX_BYTES = 1 << 32
 # Bytes of pixels that any file may hold, and, where they are more, how many each of its bytes may
 # stand for. A mask of one colour reaches 1032 in deflate and 1364 in LZW: it passes at any size.
 # Above are bitmaps and WebP of one colour, and files that lie; at such sizes, only bombs.
+# A mask of one colour in one bit is a few kilobytes however large it is, and nothing tells it from
+# a bomb but its size: so the free bytes are no fewer, and readers hold, beside the pixels, no more
+# than one further copy of them. A few kilobytes thus never cost more than twice the free bytes.
 FREE_BYTES, MAX_GAIN = 1 << 28, 1500
 
 # Images show grey of fewer than 8 bits as 0..255: bits -> factor from stored to shown.
@@ -179,7 +182,22 @@ def check_size(
             f"{MAX_VALUES} values.",
             hint="Cut it into tiles, or leave channels out.",
         )
-    decoded = height * width * channels * depth
+    check_growth(path, height, width, height * width * channels * depth, held=held)
+
+
+def check_growth(path: Path, height: int, width: int, decoded: int, *, held: int) -> None:
+    """Refuse pixels of more bytes than those of a file can stand for.
+
+    Args:
+        path: Its path, for errors.
+        height: Of the pixels, for errors.
+        width: Of the pixels, for errors.
+        decoded: Their bytes.
+        held: Bytes of the file.
+
+    Raises:
+        ImageError: They are more than ``FREE_BYTES``, and than ``MAX_GAIN`` for each of its bytes.
+    """
     if decoded > max(FREE_BYTES, MAX_GAIN * held):
         raise ImageError(
             f"Image '{path}' claims {width} x {height} pixels, {decoded >> 20} MiB, in a file of "

@@ -22,10 +22,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 from delineate.decoding import segments
 from delineate.decoding.pictures import from_pillow
 from delineate.decoding.stored import (
+    MAX_PIXELS,
+    MAX_VALUES,
     ORIENTATION,
     STEPS,
     Stored,
     bytes_of,
+    check_growth,
     check_size,
     quiet,
     several,
@@ -44,6 +47,11 @@ _CHANNELS = {"inverted": 1, "grey": 1, "rgb": 3, "palette": 1, "cmyk": 4, "ycbcr
 _BY_TIFFFILE = frozenset({1, 32773})
 _BY_PILLOW = _BY_TIFFFILE | segments.DEFLATE | {2, 3, 4, 5, 6, 7}
 _ALPHA = (1, 2)  # of the tag ExtraSamples: associated, unassociated
+# Tags of which a file has one: of two, one reader takes the first and another the last.
+_ONCE = (
+    *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320),
+    *(322, 323, 324, 325, 338, 339, 347),
+)
 _SINGLY = "tiffsplit FILE page_"
 
 
@@ -114,8 +122,28 @@ def _open(file: BinaryIO, path: Path, *, floats: bool) -> _Opened:
     if page.imagedepth != 1 or (len(pages) == 1 and (others or stacked > 1)):
         count = max(len(others) + 1, int(stacked), page.imagedepth)
         raise several(path, f"{count} pages", _SINGLY)
+    _check_grid(page, len(pages), path, held)
+    for each in pages:
+        _check_tags(each)
     _check_values(page, path, floats=floats)
     return _Opened(pages, tag.value if tag is not None and tag.value in range(1, 9) else 1)
+
+
+def _check_grid(page: Any, count: int, path: Path, held: int) -> None:
+    """Refuse strips or tiles that reach far beyond the picture: readers unpack them whole."""
+    rows, columns = segments.side_of(page)
+    height = -(-page.imagelength // rows) * rows
+    width = -(-page.imagewidth // columns) * columns
+    values = height * width * page.samplesperpixel * count
+    if height * width > 2 * MAX_PIXELS or values > 2 * MAX_VALUES:
+        raise ValueError(f"it has tiles of {columns} x {rows} pixels")
+    check_growth(path, height, width, values * _depth(page), held=held)
+
+
+def _check_tags(page: Any) -> None:
+    twice = [code for code in _ONCE if len(page.tags.getall(code) or ()) > 1]
+    if twice:
+        raise ValueError(f"it has the tag {twice[0]} more than once")
 
 
 def _depth(page: Any) -> int:
@@ -222,17 +250,18 @@ def _load_page(page: Any, colours: str, file: BinaryIO, path: Path) -> Stored:
     else:
         return _load_by_pillow(page, file, path)
     pixels = np.moveaxis(planes, 0, 2).reshape(*planes.shape[1:3], -1)
+    del planes  # what is made of the pixels takes its place
     if colours == "palette":
         if page.colormap is None:
             raise ValueError("it has no palette")
         shown = page.colormap if page.colormap.max() < 256 else page.colormap >> 8
-        indices = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
+        indices = pixels.view(np.uint8) if pixels.dtype == bool else pixels
         return Stored(indices, shown.T.astype(np.uint8))
     if pixels.dtype == bool:
-        pixels = pixels.astype(np.uint8) * 255
+        pixels = pixels * np.uint8(255)
     stored = _without_alpha(pixels, page, _CHANNELS[colours], path)
     if colours == "inverted" and pixels.dtype.kind != "f":
-        stored = replace(stored, pixels=np.iinfo(pixels.dtype).max - stored.pixels)
+        np.subtract(np.iinfo(pixels.dtype).max, stored.pixels, out=stored.pixels)
     return stored
 
 
@@ -269,6 +298,8 @@ def _load_by_pillow(page: Any, file: BinaryIO, path: Path) -> Stored:
             picture = TiffImageFile(io.BytesIO(content))
     except SyntaxError as error:  # tifffile has read the header, so it is one that Pillow lacks
         raise _not_read(page, path) from error
+    if picture.size != (page.imagewidth, page.imagelength):
+        raise ValueError(f"it says {page.imagewidth} x {page.imagelength} pixels, and another size")
     return from_pillow(picture, path)
 
 

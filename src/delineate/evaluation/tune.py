@@ -78,7 +78,7 @@ def tune(
     seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
-    """Search the settings of a run's best bundle, write the best ones into its card, return them.
+    """Return the settings that are best for a run's best bundle; :func:`settle` puts them there.
 
     Args:
         run: The folder of the run or bundle.
@@ -102,10 +102,23 @@ def tune(
         progress=progress,
     )
     wishes = wishes_of(bundle.card.post, augment)
-    found = search(bundle.card, some, said, wishes, is_over=said.is_over)
-    if found.post != bundle.card.post:
-        copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": found.post}))
-    return found
+    return search(bundle.card, some, said, wishes, is_over=said.is_over)
+
+
+def settle(run: Path, post: Post) -> None:
+    """Write settings into the card of a run's best bundle.
+
+    Args:
+        run: The folder of the run or bundle.
+        post: What :func:`tune` has found.
+
+    Raises:
+        BundleError: There is no bundle.
+        OSError: It cannot be written; what stood there before is untouched.
+    """
+    bundle = Bundle.open(run)
+    if post != bundle.card.post:
+        copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": post}))
 
 
 def search(

@@ -18,7 +18,8 @@ from delineate.child import Limits, room_told, run_child
 from delineate.errors import WeightsError
 from delineate.modelfiles.raw_tensors import taken
 
-Shape = tuple[int, ...]
+Tensor = tuple[tuple[int, ...], str]
+"""A shape, and the type of its numbers: that of a float by its name, or "integers"."""
 
 # Weights hardly shrink; so many times its size may the numbers of a file have, and so many bytes.
 MOST_GROWTH, MOST_BYTES = 16, 6 * 2**30
@@ -47,13 +48,33 @@ def plain_copy(path: Path, *, name: str = "") -> Iterator[Path]:
         yield _copied(path, Path(folder), name)
 
 
-def shapes_in(path: Path) -> Counter[Shape]:
-    """Return how many tensors of each shape a file written by :func:`plain_copy` holds."""
-    found: Counter[Shape] = Counter()
+def most_bytes(size: int) -> int:
+    """Return how many bytes the numbers may have that come out of a file.
+
+    Args:
+        size: Of the file, in bytes.
+    """
+    return min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
+
+
+def kind_of(dtype: str) -> str:
+    """Return the type of a tensor, given what NumPy or Keras calls it.
+
+    Example:
+        >>> kind_of("float32"), kind_of("uint8")
+        ('float32', 'integers')
+    """
+    # Backends hold the same integers by other types; there are few of them in a model.
+    return dtype if "float" in dtype else "integers"
+
+
+def tensors_in(path: Path) -> Counter[Tensor]:
+    """Return how many tensors of each kind a file written by :func:`plain_copy` holds."""
+    found: Counter[Tensor] = Counter()
 
     def count(_: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[tuple(item.shape)] += 1
+            found[tuple(item.shape), kind_of(item.dtype.name)] += 1
 
     with h5py.File(path, "r") as file:
         file.visititems(count)
@@ -65,7 +86,7 @@ def _copied(path: Path, folder: Path, name: str) -> Path:
         size = path.stat().st_size
     except OSError as error:
         raise _unreadable(name, error.strerror) from error
-    most = min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
+    most = most_bytes(size)
     limits = Limits(seconds=_SECONDS + size / _PER_SECOND, written=most + _ANSWER_BYTES)
     values, plain = folder / "values", folder / "plain.weights.h5"
     said = {"file": str(path.resolve()), "to": str(values), "most": most, "name": name}

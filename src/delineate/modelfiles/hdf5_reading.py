@@ -20,6 +20,8 @@ DEEPEST = 32
 MOST_OBJECTS = 50_000
 # Types of the numbers that are read, and the most bytes of one.
 KINDS, WIDEST = "fiub", 8
+# Whoever takes them may need four for each, however few are stored.
+_LEAST_OF_ONE = 4
 
 Attributes = dict[str, str | list[str]]
 
@@ -88,12 +90,12 @@ def _items(file: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _bytes_of(item: Any, place: str) -> int:
-    """Return how many bytes a data set's numbers have."""
+    """Return how many bytes a data set's numbers have, or may soon have."""
     if item.external or item.is_virtual:
         raise ValueError(f"{place} is no data set of this file")
     if item.shape is None or item.dtype.kind not in KINDS or item.dtype.itemsize > WIDEST:
         raise ValueError(f"{place} holds no numbers")
-    return int(math.prod(item.shape) * item.dtype.itemsize)
+    return math.prod(map(int, item.shape)) * max(_LEAST_OF_ONE, int(item.dtype.itemsize))
 
 
 def _attributes(item: Any) -> Attributes:

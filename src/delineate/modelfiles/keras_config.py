@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from delineate.modelfiles.keras_classes import (
+    ACTIVATIONS,
     ALLOWED,
     FUNCTIONAL,
+    IN_GRAPH,
     INITIALISERS,
     MODELS,
+    POLICY,
+    Table,
+    allowed_at,
 )
 
 DEEPEST = 64
@@ -28,6 +33,12 @@ MOST_CHANNELS = 1024
 
 _TENSOR = "__keras_tensor__"
 _NUMBERS = frozenset({"__numpy__", "__tensor__"})
+# Settings that may be arrays, each of which is looked at where layers are counted; and settings
+# that Keras takes for single numbers, and would spread over channels of their own.
+_ARRAYS = frozenset({"mean", "offset", "scale", "variance"})
+_SINGLE = frozenset({"alpha", "epsilon", "max_value", "negative_slope", "threshold"})
+# Settings of training: what computes with them is a class of Keras, or of anybody.
+_OF_TRAINING = ("_constraint", "_regularizer")
 # Under these names a layer takes connections; under others, masks.
 _NAMED = frozenset({"inputs", "key", "query", "value"})
 _KEYS = frozenset(
@@ -36,7 +47,9 @@ _KEYS = frozenset(
         *("name", "inbound_nodes", "shared_object_id"),
     }
 )
-_TYPE = re.compile(r"(mixed_)?b?float16|float(32|64)|u?int(8|16|32|64)|bool|string")
+_TYPE = re.compile(r"b?float16|float(32|64)|u?int(8|16|32|64)|bool|string")
+# What layers compute with, and hold: each number has four bytes at the most.
+_FLOAT = re.compile(r"(mixed_)?b?float16|float32")
 _ZEROS: dict[str, Any] = {
     "module": INITIALISERS,
     "class_name": "Zeros",
@@ -64,7 +77,7 @@ def inspected(text: bytes) -> dict[str, Any]:
         raise _too_deep() from error
     if not isinstance(found, dict) or str(found.get("class_name")) not in MODELS:
         raise ValueError("its configuration is not that of a functional or sequential model")
-    return _Inspection().object_of(found, 0)
+    return _Inspection().object_of(found, 0, IN_GRAPH)
 
 
 class _Inspection:
@@ -75,33 +88,42 @@ class _Inspection:
         self.later = 0
 
     def value_of(self, value: Any, key: str, depth: int) -> Any:
-        """Return a value, whatever it is, as Keras may read it."""
+        """Return a setting, whatever it is, as Keras may read it."""
         if depth > DEEPEST:
             raise _too_deep()
+        if key.endswith(_OF_TRAINING):
+            return None
+        if isinstance(value, dict | list) and key in _SINGLE:
+            raise ValueError(f"it has a layer whose {key} is no single number")
         if isinstance(value, dict):
             if "class_name" in value:
-                return self.object_of(value, depth)
+                return self._setting(value, key, depth)
             return {name: self.value_of(each, name, depth + 1) for name, each in value.items()}
         if isinstance(value, list):
             return [self.value_of(each, key, depth + 1) for each in value]
-        if isinstance(value, str):
-            return _text(value, key)
-        if not isinstance(value, bool) and isinstance(value, int | float):
-            _refuse_number(value, key)
-        return value
+        return _plain(value, key)
 
-    def object_of(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Return an object's configuration; its class is one of the table."""
+    def _setting(self, value: dict[str, Any], key: str, depth: int) -> dict[str, Any]:
+        """Return the array, or the object, that a setting is."""
+        kind, config = value["class_name"], value.get("config")
+        if not isinstance(kind, str) or not isinstance(config, dict):
+            raise _without_class()
+        if kind not in _NUMBERS:
+            return self.object_of(value, depth, allowed_at(key))
+        if key not in _ARRAYS:
+            raise ValueError(f"it has an array as '{key[:100]}'")
+        return {"class_name": kind, "config": self._numbers(config, depth + 1)}
+
+    def object_of(self, value: dict[str, Any], depth: int, allowed: Table) -> dict[str, Any]:
+        """Return an object's configuration; its class is one of those that are allowed there."""
         kind, module, config = (value.get(key) for key in ("class_name", "module", "config"))
         if not isinstance(kind, str) or not isinstance(config, dict):
-            raise ValueError("it has an object without a class or a configuration")
-        if kind == _TENSOR:
-            return {"class_name": _TENSOR, "config": _connection(config)}
-        if kind in _NUMBERS:
-            return {"class_name": kind, "config": self._numbers(config, depth + 1)}
-        _refuse_class(module, kind, value)
+            raise _without_class()
+        _refuse_class(module, kind, value, allowed)
         if module == INITIALISERS:
             return dict(_ZEROS)
+        if kind == POLICY:
+            _refuse_type(config.get("name"))
         checked = {
             "module": module,
             "class_name": kind,
@@ -113,7 +135,7 @@ class _Inspection:
         if "name" in value:
             checked["name"] = self.value_of(value["name"], "name", depth + 1)
         if "inbound_nodes" in value:
-            most = _most_arguments(module, kind)
+            most = _most_arguments(str(module), kind)
             checked["inbound_nodes"] = self._nodes(value["inbound_nodes"], most, depth + 1)
         return checked
 
@@ -122,7 +144,9 @@ class _Inspection:
             raise ValueError("it has a layer that pads images before it resizes them")
         layers = self._layers(kind, config.get("layers"), depth) if kind in MODELS else None
         rest = {key: each for key, each in config.items() if layers is None or key != "layers"}
-        checked: dict[str, Any] = self.value_of(rest, "", depth)
+        checked: dict[str, Any] = {
+            key: self.value_of(each, key, depth + 1) for key, each in rest.items()
+        }
         return checked if layers is None else {**checked, "layers": layers}
 
     def _layers(self, kind: str, layers: Any, depth: int) -> list[dict[str, Any]]:
@@ -136,7 +160,7 @@ class _Inspection:
             if not isinstance(layer, dict) or "class_name" not in layer:
                 raise ValueError("it has a layer without a class")
             before = self.connections
-            checked.append(self.object_of(layer, depth + 1))
+            checked.append(self.object_of(layer, depth + 1, IN_GRAPH))
             if kind == FUNCTIONAL:
                 taken, calls = self._place(checked[-1], made)
             else:
@@ -169,10 +193,25 @@ class _Inspection:
         )
         if not plain:
             raise ValueError("it has a layer whose place in the graph cannot be read")
-        checked: list[dict[str, Any]] = self.value_of(nodes, "", depth)
+        checked: list[dict[str, Any]] = self._argument(nodes, depth)
         for node in checked:
             _refuse_arguments(node["args"], node["kwargs"], most)
         return checked
+
+    def _argument(self, value: Any, depth: int) -> Any:
+        """Return what a layer is called with, as Keras may read it: of objects only connections."""
+        if depth > DEEPEST:
+            raise _too_deep()
+        if isinstance(value, list):
+            return [self._argument(each, depth + 1) for each in value]
+        if not isinstance(value, dict):
+            return _plain(value, "")
+        if "class_name" not in value:
+            return {name: self._argument(each, depth + 1) for name, each in value.items()}
+        config = value.get("config")
+        if value["class_name"] != _TENSOR or not isinstance(config, dict):
+            raise _no_connection()
+        return {"class_name": _TENSOR, "config": _connection(config)}
 
     def _numbers(self, config: dict[str, Any], depth: int) -> dict[str, Any]:
         if not _is_type(config.get("dtype")):
@@ -228,7 +267,11 @@ def _refuse_arguments(unnamed: Any, named: Any, most: int) -> None:
         and any(map(_is_connected, [*unnamed, *named.values()]))
     )
     if not good:
-        raise ValueError("it has a layer that takes something else than connections")
+        raise _no_connection()
+
+
+def _no_connection() -> ValueError:
+    return ValueError("it has a layer that takes something else than connections")
 
 
 def _may_be_named(name: str, value: Any) -> bool:
@@ -262,24 +305,47 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _refuse_class(module: Any, kind: str, value: dict[str, Any]) -> None:
-    if not isinstance(module, str) or kind not in ALLOWED.get(module, ()):
+def _refuse_class(module: Any, kind: str, value: dict[str, Any], allowed: Table) -> None:
+    if not isinstance(module, str) or kind not in allowed.get(module, ()):
+        # Known, but not where it stands.
+        where = " there" if isinstance(module, str) and kind in ALLOWED.get(module, ()) else ""
         name = f"{module}.{kind}"[:100]
-        raise ValueError(f"it has a {name}, which a model from elsewhere may not have")
+        raise ValueError(f"it has a {name}, which a model from elsewhere may not have{where}")
     if value.get("registered_name") not in (None, kind):
         raise ValueError(f"it names another object in place of {module}.{kind}")
     if unknown := sorted(value.keys() - _KEYS):
         raise ValueError(f"a {module}.{kind} in it has the unknown key '{unknown[0][:100]}'")
 
 
+def _without_class() -> ValueError:
+    return ValueError("it has an object without a class or a configuration")
+
+
+def _plain(value: Any, key: str) -> Any:
+    """Return a text, a number, or none of them."""
+    if isinstance(value, str):
+        return _text(value, key)
+    if not isinstance(value, bool) and isinstance(value, int | float):
+        _refuse_number(value, key)
+    return value
+
+
 def _text(value: str, key: str) -> str:
     if len(value) > LONGEST:
         raise ValueError(f"it has a text of {len(value)} characters")
-    if key == "dtype" and not _is_type(value):
-        raise ValueError(f"it has numbers of the type '{value[:100]}'")
+    if key == "dtype":
+        _refuse_type(value)
+    if key == "activation" and value not in ACTIVATIONS:
+        raise ValueError(f"it has the activation '{value[:100]}'")
     if key == "data_format" and value != "channels_last":
         raise ValueError(f"it has images of the format '{value[:100]}'")
     return "zeros" if key.endswith("_initializer") else value
+
+
+def _refuse_type(name: Any) -> None:
+    """Refuse a type of what layers compute with that is no float of at most four bytes."""
+    if not isinstance(name, str) or not _FLOAT.fullmatch(name):
+        raise ValueError(f"it has numbers of the type '{str(name)[:100]}'")
 
 
 def _refuse_number(value: float, key: str) -> None:

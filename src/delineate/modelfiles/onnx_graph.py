@@ -42,8 +42,13 @@ def _fault(message: Any, functions: set[tuple[str, str]]) -> str:
     kind = message.DESCRIPTOR.name
     if kind == "TensorProto" and (message.external_data or message.data_location == _EXTERNAL):
         return f"its tensor '{message.name[:100]}' is in another file"
-    if kind != "NodeProto" or (message.domain, message.op_type) in functions:
+    if kind == "FunctionProto" and message.domain in _DOMAINS:
+        return f"it has an operator {message.domain[:100]}.{message.name[:100]} of its own"
+    if kind != "NodeProto":
         return ""
-    if message.domain not in _DOMAINS or message.op_type == _COMPILED:
+    # By its name alone, whatever a function of that name would be.
+    is_compiled = message.op_type == _COMPILED
+    known = message.domain in _DOMAINS or (message.domain, message.op_type) in functions
+    if is_compiled or not known:
         return f"it has the operator {message.domain[:100]}.{message.op_type[:100]}"
     return ""

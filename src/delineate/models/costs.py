@@ -17,7 +17,7 @@ class Demand:
     """What a network takes for one image.
 
     Attributes:
-        largest: How many numbers its largest tensor has.
+        largest: How many numbers its largest tensor has, be it one that is there for a moment only.
         values: How many numbers all of its tensors have together.
         steps: Multiply-adds, and values that pooling looks at.
     """
@@ -31,7 +31,7 @@ def demand_of(graph: Graph) -> Demand:
     """Return what a network takes for the image that its graph was worked through for.
 
     Tensors within its layers count too, such as the weights of attention: one for each pair of
-    places, in each head.
+    places, in each head; what PyTorch pads with is part of the largest one.
 
     Args:
         graph: All shapes of the network.
@@ -51,7 +51,9 @@ def demand_of(graph: Graph) -> Demand:
             raise ValueError(f"the layer {call.layer.name} would repeat what it takes")
     sizes = [size for call in calls for size in _sizes_of(call)]
     steps = sum(_counted(call, _MULTIPLY_ADDS) + _counted(call, _LOOKS) for call in calls)
-    return Demand(max(sizes, default=0), sum(sizes), steps)
+    # What is padded is gone before the next layer.
+    largest = max([*sizes, *map(_padded, calls)], default=0)
+    return Demand(largest, sum(sizes), steps)
 
 
 def count_multiply_adds(model: keras.Model, *, size: int = 256) -> int:
@@ -185,6 +187,33 @@ def _within_resizing(call: Call) -> list[int]:
     return [rows * width * channels, height * columns * channels]
 
 
+def _padded(call: Call) -> int:
+    """Return how many numbers a tensor has that a layer pads before it slides over it; 0: none.
+
+    Some backends never make it, and PyTorch not always.
+    """
+    layer = call.layer
+    if isinstance(layer, layers.Conv2DTranspose):
+        # PyTorch cuts what is asked for out of all that the kernel reaches.
+        rows, columns = _covered(layer, call.inputs[0].shape[1:3])
+        return int(rows * columns * layer.filters)
+    if not isinstance(layer, _SLIDING) or layer.padding != "same":
+        return 0
+    _, height, width, channels = call.inputs[0].shape
+    rows, columns = _covered(layer, call.outputs[0].shape[1:3])
+    return int(max(height, rows) * max(width, columns) * channels)
+
+
+def _covered(layer: Any, places: Sequence[int]) -> list[int]:
+    """Return how many rows and columns the windows of a layer cover, given how many they are."""
+    sides = getattr(layer, "pool_size", None) or layer.kernel_size
+    gaps = getattr(layer, "dilation_rate", (1, 1))
+    return [
+        (count - 1) * step + (side - 1) * gap + 1
+        for count, step, side, gap in zip(places, layer.strides, sides, gaps, strict=True)
+    ]
+
+
 def _pooling(call: Call) -> int:
     return int(_size(call.outputs[0]) * math.prod(call.layer.pool_size))
 
@@ -206,6 +235,8 @@ def _size(tensor: Any) -> int:
 
 
 _ADAPTIVE = layers.AdaptiveAveragePooling2D, layers.AdaptiveMaxPooling2D
+_POOLING = layers.AveragePooling2D, layers.MaxPooling2D
+_SLIDING = (*_POOLING, layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 # Keras derives none of these from another.
 _MULTIPLY_ADDS: Sequence[tuple[Any, Callable[[Call], int]]] = (
     (layers.Conv2D, _convolution),
@@ -217,7 +248,7 @@ _MULTIPLY_ADDS: Sequence[tuple[Any, Callable[[Call], int]]] = (
 )
 # At how many values pooling looks.
 _LOOKS: Sequence[tuple[Any, Callable[[Call], int]]] = (
-    ((layers.AveragePooling2D, layers.MaxPooling2D), _pooling),
+    (_POOLING, _pooling),
     (_ADAPTIVE, _adaptive_pooling),
 )
 _WITHIN: Sequence[tuple[Any, Callable[[Call], list[int]]]] = (

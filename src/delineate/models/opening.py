@@ -4,6 +4,7 @@ Of a model from elsewhere Keras sees neither archive nor weights: its configurat
 bounded here, its numbers are read by another process, and both are put together again.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from typing import Any
 from zipfile import BadZipFile
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state
 
 from delineate.errors import BundleError, WeightsError
-from delineate.modelfiles.hdf5 import Shape, plain_copy, shapes_in
+from delineate.modelfiles.hdf5 import Tensor, kind_of, most_bytes, plain_copy, tensors_in
 from delineate.modelfiles.keras_archive import config_of, extract_weights, refusal
 
 # Under which Keras keeps the variables that wait for their first values.
@@ -58,7 +60,8 @@ def _strange(path: Path) -> keras.Model:
             weights.unlink()
             with _without_values():
                 model = _built(config)
-            _refuse_shapes(path, model, shapes_in(plain))
+            _refuse_missing(path, model, tensors_in(plain))
+            _refuse_bytes(path, model)
             _give_values(model)
             model.load_weights(plain)
     return model
@@ -71,12 +74,28 @@ def _built(config: dict[str, Any]) -> keras.Model:
     return model
 
 
-def _refuse_shapes(path: Path, model: keras.Model, stored: Counter[Shape]) -> None:
+def _refuse_missing(path: Path, model: keras.Model, stored: Counter[Tensor]) -> None:
     """Refuse a model with a tensor that its file has not, before any memory is taken for it."""
-    wanted = Counter(tuple(map(int, each.shape)) for each in model.weights)
+    wanted = Counter((tuple(map(int, each.shape)), kind_of(each.dtype)) for each in model.weights)
     missing = next(iter(wanted - stored), None)
     if missing is not None:
-        raise refusal(path, f"a layer has a tensor of the shape {missing}, which the file has not")
+        shape, kind = missing
+        raise refusal(
+            path, f"a layer has a tensor of the shape {shape}, which the file has not as {kind}"
+        )
+
+
+def _refuse_bytes(path: Path, model: keras.Model) -> None:
+    """Refuse a model that would take much more memory than its file has bytes."""
+    needed = sum(math.prod(each.shape) * _bytes_of(each.dtype) for each in model.variables)
+    most = most_bytes(path.stat().st_size)
+    if needed > most:
+        raise refusal(path, f"its layers would have {needed} bytes, and {most} is the most")
+
+
+def _bytes_of(dtype: str) -> int:
+    """Return how many bytes a number of one of Keras's types has."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 @contextmanager

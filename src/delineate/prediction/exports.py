@@ -1,14 +1,20 @@
 """Which of a run's exports predicts: the fastest one whose engine runs here."""
 
+import json
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISREG
+from typing import Any
 
-from delineate.bundle import Bundle, Card
+from delineate.bundle import CARD, MOST_CARD_BYTES, Bundle, Card
 from delineate.catalog import RUNTIMES
 from delineate.errors import BundleError
 from delineate.runs import Run
+from delineate.trust import is_marked
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +31,38 @@ DECIDING = {
     *("classes", "channels", "dtype", "normalisation", "fit", "size", "stride", "tile"),
     *("receptive_field", "fixed_size", "output", "objects", "post", "pixel_size", "pixel_unit"),
 }
+
+
+# Folders of exports whose cards are read, and exports that are looked at whole: of a run from
+# elsewhere they may be many, and large.
+_MOST_FOLDERS, _MOST_OPENED = 100, 8
+# What a card's file that makes no sense leads to.
+_SENSELESS = (
+    *(ArithmeticError, AttributeError, LookupError, OSError),
+    *(RecursionError, TypeError, ValueError),
+)
+# Under which a card's file has the mark of the machine that has written it.
+_MARK = "made"
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What the card of an export says of it, whose files have not been looked at.
+
+    Attributes:
+        folder: Where it is.
+        source: Tells the bundle that it is of from others.
+        engine: In the table of runtimes.
+        share: Which share of the time without it a prediction takes with it. Both times were
+            measured in turns: those of different days would not compare.
+        ours: Whether the card was written on this machine.
+    """
+
+    folder: Path
+    source: str
+    engine: str
+    share: float
+    ours: bool
 
 
 def ranked(folder: str | Path, *, runtime: str | None = None) -> list[Bundle]:
@@ -44,19 +82,20 @@ def ranked(folder: str | Path, *, runtime: str | None = None) -> list[Bundle]:
         BundleError: There is no bundle, or none of that engine.
     """
     best = Bundle.open(folder)
-    usable = [
-        bundle
-        for bundle in _exports(Run(Path(folder)))
-        if is_of(bundle.card, best.card) and _is_installed(bundle.card)
+    source = source_of(best.card)
+    claims = [
+        claim
+        for claim in _claims(Run(Path(folder)))
+        if claim.source == source and _is_installed(claim.engine)
     ]
-    usable.sort(key=_share)
+    claims.sort(key=lambda claim: claim.share)
     if runtime is None:
-        worth = [each for each in usable if _share(each) < 1 and _engine_of(each) != "savedmodel"]
-        ours = [each for each in worth if each.ours]
+        worth = [claim for claim in claims if claim.share < 1 and claim.engine != "savedmodel"]
+        ours = [claim for claim in worth if claim.ours]
         if len(ours) < len(worth):
             _log.info("exports in %s were made elsewhere: name one with --runtime", folder)
-        return [*ours, best]
-    usable = [each for each in usable if _engine_of(each) == runtime]
+        return [*_opened(ours, best), best]
+    usable = _opened([claim for claim in claims if claim.engine == runtime], best)
     if not usable:
         _require_runtime(best, runtime)
     return usable or [best]
@@ -85,14 +124,44 @@ def exports_of(run: Run) -> list[Path]:
     return [each for each in folders if each.is_dir() and not each.name.startswith(".")]
 
 
-def _exports(run: Run) -> list[Bundle]:
+def _claims(run: Run) -> list[_Claim]:
     found = []
-    for folder in exports_of(run):
+    for folder in exports_of(run)[:_MOST_FOLDERS]:
         try:
-            found.append(Bundle.open(folder))
-        except BundleError:
+            found.append(_claim(folder))
+        except _SENSELESS:
             # A damaged export does not keep the run from predicting.
             continue
+    return found
+
+
+def _claim(folder: Path) -> _Claim:
+    about = (folder / CARD).stat()
+    if not S_ISREG(about.st_mode) or about.st_size > MOST_CARD_BYTES:
+        raise ValueError("it is no plain file, or too large for a card")
+    values: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    mark = values.pop(_MARK, None)
+    export = values["export"]
+    return _Claim(
+        folder,
+        str(export["source"]),
+        str(values["members"][0]["runtime"]),
+        export["seconds"]["after"] / export["seconds"]["before"],
+        mark is not None and is_marked(values, mark),
+    )
+
+
+def _opened(claims: Sequence[_Claim], best: Bundle) -> list[Bundle]:
+    """Return the exports that are whole, and what their cards have claimed."""
+    found = []
+    for claim in claims[:_MOST_OPENED]:
+        try:
+            bundle = Bundle.open(claim.folder)
+        except BundleError:
+            continue
+        same = _engine_of(bundle) == claim.engine and bundle.ours == claim.ours
+        if same and is_of(bundle.card, best.card):
+            found.append(bundle)
     return found
 
 
@@ -106,19 +175,10 @@ def is_of(card: Card, best: Card) -> bool:
     return card.export is not None and card.export.source == source_of(best)
 
 
-def _is_installed(card: Card) -> bool:
-    module = _MODULES.get(card.members[0].runtime)
+def _is_installed(engine: str) -> bool:
+    module = _MODULES.get(engine)
     return module is not None and find_spec(module) is not None
 
 
 def _engine_of(bundle: Bundle) -> str:
     return bundle.card.members[0].runtime
-
-
-def _share(bundle: Bundle) -> float:
-    """Return which share of the time without the export a prediction takes with it.
-
-    Both were measured in turns: times of different days would not compare.
-    """
-    export = bundle.card.export
-    return export.seconds["after"] / export.seconds["before"] if export else float("inf")

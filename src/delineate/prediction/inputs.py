@@ -1,5 +1,6 @@
 """Which files are predicted, and what their predictions are called."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from glob import glob
@@ -45,8 +46,8 @@ def find_inputs(inputs: Sequence[str], to: Path) -> list[tuple[Path, Path]]:
         to: The folder that is written to; what lies in it is left out of the folders.
 
     Raises:
-        UsageError: An input names no image, a folder cannot be read, or a prediction would replace
-            an image or a video.
+        UsageError: An input names no image, a folder cannot be read or holds a link to an image
+            outside of it, or a prediction would replace an image or a video.
     """
     found: dict[Path, Path] = {}
     for given in inputs:
@@ -68,11 +69,25 @@ def _matching(given: str, to: Path) -> list[tuple[Path, Path]]:
     if path.is_dir() and not is_zarr(path):
         inside = [item for item in _below(path) if _is_image(item)]
         outside = [item for item in inside if to.resolve() not in item.resolve().parents]
+        _refuse_links_out(path, outside)
         return [(item, item.relative_to(path)) for item in outside]
     if path.exists():
         return [(path, Path(path.name))]
     matched = [Path(item) for item in sorted(glob(given, recursive=True))]  # noqa: PTH207
     return [(item, Path(item.name)) for item in matched if _is_image(item)]
+
+
+def _refuse_links_out(folder: Path, images: Sequence[Path]) -> None:
+    """Refuse a folder with links to images outside: whoever packed it chose where they lead."""
+    root = folder.resolve()
+    for image in images:
+        target = Path(os.path.realpath(image))
+        if not target.is_relative_to(root):
+            raise UsageError(
+                f"{image} leads by a link to {target}, outside of the folder {folder}.",
+                hint="Copy the file to its place; or, where you trust the folder, name its files, "
+                f"as in '{folder / '*.png'}'.",
+            )
 
 
 def _below(folder: Path) -> Iterator[Path]:

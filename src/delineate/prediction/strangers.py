@@ -5,17 +5,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
-from math import lcm
+from math import isqrt, lcm, prod
 from pathlib import Path
 from typing import Any
 
+from delineate import __version__
 from delineate.bundle import Bundle, Card, Member
 from delineate.child import Limits, run_child
 from delineate.data.cache import default_folder
 from delineate.errors import BundleError
 from delineate.files import write_whole
 from delineate.modelfiles.openvino_graph import weights_of
-from delineate.prediction.prepare import Runtime
+from delineate.prediction import prepare
+from delineate.prediction.averaging import WAYS
+from delineate.prediction.prepare import Preparation, Runtime
 
 # Of each file of a model; ONNX and LiteRT cannot have larger ones.
 MOST_BYTES = 2 * 2**30
@@ -54,6 +57,11 @@ TOGETHER = Bound(2**15, 2**28, 2**34)
 STEPS = Bound(2**24, 2**36, 2**45)
 """Multiply-adds, and values that pooling looks at: some minutes of a processor."""
 
+MOST_PIXELS = 2048**2
+"""That a card may make of the smallest image."""
+MOST_LOOKS = 128
+"""How often a card may have each pixel predicted: all turns, and four sizes up to the double."""
+
 _PROGRAM = "savedmodel"
 _ENGINES = ("ai-edge-litert", "onnxruntime", "onnxruntime-gpu", "openvino")
 # What a slow disk gives in a second.
@@ -79,6 +87,7 @@ def open_stranger(
     path = bundle.folder / member.file
     if chosen not in (None, member.runtime):
         raise _refused(path, f"its card says that it is for {member.runtime}, not for {chosen}")
+    require_modest(bundle.card, path, granularity=getattr(engine, "granularity", 1))
     if member.runtime == _PROGRAM:
         if chosen is None:
             raise BundleError(
@@ -95,6 +104,28 @@ def open_stranger(
     return runtime
 
 
+def require_modest(card: Card, path: Path, *, granularity: int = 1) -> None:
+    """Refuse a card that makes much of a small image, whatever the network is.
+
+    Args:
+        card: The card.
+        path: The file of one of its models, for the error.
+        granularity: Of the engine.
+
+    Raises:
+        BundleError: It is refused.
+    """
+    least = lcm(card.stride, granularity) ** 2 if _is_free(card) else prod(card.size)
+    if least > MOST_PIXELS:
+        raise _refused(path, f"its card makes {least} pixels of the smallest image")
+    looks = len(WAYS[card.post.averaging]) * (1 + sum(scale**2 for scale in card.post.scales))
+    if looks > MOST_LOOKS:
+        raise _refused(path, f"its card has each pixel predicted {looks:.0f} times")
+    files = [member.file for member in card.members]
+    if len(set(files)) < len(files):
+        raise _refused(path, "its card names a model twice")
+
+
 def require_its_card(model: Any, card: Card, path: Path, *, granularity: int = 1) -> None:
     """Refuse a Keras model that does not take and give what its card says, or needs too much.
 
@@ -109,10 +140,16 @@ def require_its_card(model: Any, card: Card, path: Path, *, granularity: int = 1
     Raises:
         BundleError: It is refused.
     """
+    for size, images in _predicted(card, granularity):
+        _require_of(model, card, path, size, images)
+
+
+def _require_of(model: Any, card: Card, path: Path, size: tuple[int, int], images: int) -> None:
+    """Refuse a model as :func:`require_its_card` does, for so many images of a size at once."""
     from delineate.models.costs import demand_of
 
     try:
-        graph = _graph_of(model, _largest_size(card, granularity))
+        graph = _graph_of(model, size)
         given, taken = [each.shape for each in graph.outputs], graph.image.shape
         demand = demand_of(graph)
     except Exception as error:
@@ -122,14 +159,17 @@ def require_its_card(model: Any, card: Card, path: Path, *, granularity: int = 1
         raise _refused(
             path, f"it makes {given} of {taken}, and its card says {expected} of {card.channels}"
         )
-    pixels = taken[1] * taken[2]
+    # The image is a tensor, too.
+    largest = images * max(demand.largest, prod(taken))
+    together, steps = images * (demand.values + prod(taken)), images * demand.steps
+    told_of = f"an image of {taken}" if images == 1 else f"{images} images of {taken}"
     for asked, bound, told in (
-        (demand.largest, LARGEST, f"it has a tensor of {demand.largest} numbers"),
-        (demand.values, TOGETHER, f"its tensors have {demand.values} numbers"),
-        (demand.steps, STEPS, f"it takes {demand.steps} multiply-adds"),
+        (largest, LARGEST, f"it has a tensor of {largest} numbers"),
+        (together, TOGETHER, f"its tensors have {together} numbers"),
+        (steps, STEPS, f"it takes {steps} multiply-adds"),
     ):
-        if asked > bound.of(pixels):
-            raise _refused(path, f"{told} for an image of {taken}")
+        if asked > bound.of(images * taken[1] * taken[2]):
+            raise _refused(path, f"{told} for {told_of}")
 
 
 def _graph_of(model: Any, size: tuple[int, int]) -> Any:
@@ -144,14 +184,34 @@ def _graph_of(model: Any, size: tuple[int, int]) -> Any:
     return Graph(tensor, *follow(model, [tensor]))
 
 
+def _predicted(card: Card, granularity: int) -> list[tuple[tuple[int, int], int]]:
+    """Return sizes of images, and how many of each are predicted at once.
+
+    What a network takes beside what grows with an image is most where most images go together; all
+    else is most for the largest one.
+    """
+    largest = _largest_size(card, granularity)
+    preparation = Preparation(card.fit, card.size, card.stride, card.tile, fixed=card.fixed_size)
+    if not _is_free(card):
+        return [(largest, preparation.together((1, 1), 1))]
+    step = lcm(card.stride, granularity)
+    side = max(step, largest[0] // isqrt(prepare.TOGETHER) // step * step)
+    return [(largest, 1), ((side, side), preparation.together((side, side), step))]
+
+
 def _largest_size(card: Card, granularity: int) -> tuple[int, int]:
     """Return the size of the largest image that is predicted in one go."""
-    if card.fixed_size or card.fit == "resize":
+    if not _is_free(card):
         height, width = (-(-side // card.stride) * card.stride for side in card.size)
         return height, width
     step = lcm(card.stride, granularity)
     side = max(2 * step, -(-card.tile // step) * step)
     return side, side
+
+
+def _is_free(card: Card) -> bool:
+    """Return whether images are predicted at sizes of their own."""
+    return not card.fixed_size and card.fit != "resize"
 
 
 def _refused(path: Path, reason: str) -> BundleError:
@@ -201,7 +261,7 @@ def _try_once(bundle: Bundle, member: Member) -> None:
 
 
 def _tried_size(card: Card) -> tuple[int, int]:
-    if card.fixed_size or card.fit == "resize":
+    if not _is_free(card):
         return card.size
     side = -(-min(TRIED, max(card.size)) // card.stride) * card.stride
     return side, side
@@ -216,4 +276,4 @@ def _versions() -> dict[str, str]:
     for name in _ENGINES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
-    return found
+    return found | {"delineate": __version__}

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from delineate.data.splitting.partition import (
     describe_splits,
     partition,
     partition_as,
-    stored_names,
+    stored_hashes,
 )
-from delineate.errors import DataError, RunError
+from delineate.errors import DataError, ImageError, RunError
 from delineate.files import sha256, write_whole
 from delineate.models.machine import environment
 from delineate.models.weights import weights_path
@@ -80,8 +80,10 @@ def fresh(dataset: Dataset, to: str | Path | None) -> Run:
 
 def without_unreadable(
     dataset: Dataset, run: Run, progress: Reading | None, *, resume: bool
-) -> Dataset:
+) -> tuple[Dataset, list[str]]:
     """Return the data set without the images that cannot be read, which are named.
+
+    Of a run that exists only those are looked at that are no longer what they were.
 
     Args:
         dataset: The images and masks.
@@ -89,12 +91,19 @@ def without_unreadable(
         progress: Called with (done, all) while the data is read.
         resume: Whether it exists, and says which images it was begun with.
 
+    Returns:
+        The data set, and the names of the images that the run was begun with and that cannot be
+        read any longer.
+
     Raises:
         RunError: What it says is damaged.
         DataError: No image can be read.
     """
+    lost: list[str] = []
     if resume and run.dataset.exists():
-        names = stored_names(run.read_json(run.dataset))
+        hashes = stored_hashes(run.read_json(run.dataset))
+        lost = _lost(dataset, hashes)
+        names = hashes.keys() - set(lost)
     else:
         found = inspect(dataset, progress)
         for record, error in found.failures[:TOLD]:
@@ -105,17 +114,39 @@ def without_unreadable(
     kept = [index for index, record in enumerate(dataset.records) if record.name in names]
     if not kept and resume:
         # Other data, which is refused with what it was to be.
-        return dataset
+        return dataset, []
     if not kept:
         raise DataError(
             f"None of the images of {dataset.name} can be read.",
             hint="Run 'delineate check' on the folder.",
         )
     # Without the whole data set beside it, whose facts are those of the others, too.
-    return dataset if len(kept) == len(dataset) else replace(dataset.subset(kept), whole=None)
+    if len(kept) == len(dataset):
+        return dataset, lost
+    return replace(dataset.subset(kept), whole=None), lost
 
 
-def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Dataset:
+def _lost(dataset: Dataset, hashes: Mapping[str, str]) -> list[str]:
+    """Return the names of images that are not what they were, and cannot be read any longer.
+
+    Args:
+        dataset: The images and masks.
+        hashes: What their content hashes were, by name.
+    """
+    found = []
+    for index, record in enumerate(dataset.records):
+        try:
+            if hashes.get(record.name) not in (None, dataset.content_hash(index)):
+                dataset.decoded(index)
+        except ImageError as error:
+            _log.warning("%s is left out from now on: %s", record.name, error.message)
+            found.append(record.name)
+    return found
+
+
+def split(
+    dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool, lost: Collection[str] = ()
+) -> Dataset:
     """Return the data set with its splits; nothing is written yet.
 
     Args:
@@ -123,6 +154,7 @@ def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Datase
         recipe: All settings.
         run: The run.
         resume: Whether it exists, and says which image is in which split, unless it ended before.
+        lost: Names of images that are left out from now on.
 
     Raises:
         DataError: The images cannot be split.
@@ -131,7 +163,7 @@ def split(dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool) -> Datase
     if resume:
         refuse_lost_weights(run, recipe)
         if run.dataset.exists():
-            return partition_as(dataset, run.read_json(run.dataset))
+            return partition_as(dataset, run.read_json(run.dataset), without=lost)
     return partition(dataset, recipe.data, seed=recipe.runtime.seed)
 
 

@@ -1,6 +1,8 @@
 """The resume point: all that a training needs to go on exactly where it stood."""
 
+import errno
 import json
+import lzma
 import struct
 import zipfile
 import zlib
@@ -20,7 +22,7 @@ KEPT = 3
 # What reading a damaged file may raise, beside errors of the disk.
 DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
-    *(struct.error, zlib.error, zipfile.BadZipFile),
+    *(OverflowError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
 )
 
 
@@ -196,7 +198,9 @@ def _whole(path: Path) -> ResumePoint | None:
     try:
         return _read(path)
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        # A place in the file that cannot be.
+        damaged = (None, errno.EINVAL)
+        if isinstance(error, OSError) and error.errno not in damaged:
             # A disk that fails now may have it another time; nothing is told of the point.
             raise
         return None

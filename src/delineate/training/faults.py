@@ -33,7 +33,13 @@ DISK = {
     errno.EACCES: ("{} may not be written.", "Give yourself the permission"),
     errno.EPERM: ("{} may not be written.", "Give yourself the permission"),
     errno.ENOENT: ("{} is not there any more.", "Put it back"),
-    errno.ESTALE: ("{} is not there any more.", "Connect its disk again"),
+    **dict.fromkeys(
+        (
+            *(errno.ESTALE, errno.ENODEV, errno.ENXIO),
+            *(errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
+        ),
+        ("{} is not there any more.", "Connect its disk again"),
+    ),
     errno.EIO: (
         "The disk failed: {} could not be read or written.",
         "Copy the run to another disk",
@@ -61,12 +67,13 @@ def disk_told(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def memory_told(what: str, *, hint: str) -> Iterator[None]:
+def memory_told(what: str, *, hint: str, kind: type[RunError] = RunError) -> Iterator[None]:
     """Turn a backend's error about full memory into one with a hint.
 
     Args:
         what: What does not fit.
         hint: What to do.
+        kind: Of the error; OutOfMemoryError where a smaller batch would help.
 
     Raises:
         RunError: It does not fit.
@@ -76,7 +83,7 @@ def memory_told(what: str, *, hint: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, DelineateError) or not is_memory_full(error):
             raise
-        raise RunError(f"{what} does not fit into the memory.", hint=hint) from error
+        raise kind(f"{what} does not fit into the memory.", hint=hint) from error
 
 
 @contextmanager

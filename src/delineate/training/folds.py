@@ -16,6 +16,7 @@ from delineate.errors import RunError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.said import Said
 from delineate.evaluation.tune import Tuning, search, some_of, trials_of, wishes_of
+from delineate.hold import refuse_vanished
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.runs import Run, resumptions_of
@@ -72,6 +73,7 @@ def train_folds(
     Raises:
         DataError: There are too few images for so many folds.
         RunError: The data is not what the run was begun with.
+        FileNotFoundError: The run folder was moved or deleted meanwhile.
     """
     if _has_ended(run):
         return run
@@ -82,6 +84,7 @@ def train_folds(
     if not run.events():
         _note(run, BEGUN, spent=round(clock.spent, 3))
     for number, (fold, part) in enumerate(zip(runs, parts, strict=True)):
+        refuse_vanished(run.folder)
         if _has_ended(fold):
             continue
         resumed = any(fold.last.glob("*.npz"))
@@ -90,6 +93,7 @@ def train_folds(
         after = _seconds_after(runs[:number], parts, recipe)
         own = _recipe_of_fold(recipe, clock.share(len(runs) - number, after=after))
         train(part, own, to=fold.folder, resume=resumed)
+    refuse_vanished(run.folder)
     _note_resumptions(run, runs)
     found = _tuned(runs, parts, recipe, clock.left) if recipe.post.tune else None
     join(runs, run, found)

@@ -10,7 +10,11 @@ from delineate.errors import OutOfMemoryError
 from delineate.interrupt import StopRequest
 from delineate.models.machine import is_memory_full
 from delineate.training.afterwards import seconds_afterwards
-from delineate.training.broken import refuse_infinite, refuse_infinite_weights
+from delineate.training.broken import (
+    refuse_infinite,
+    refuse_infinite_validation,
+    refuse_infinite_weights,
+)
 from delineate.training.faults import SMALLER_BATCH, SMALLER_TILE, memory_told
 from delineate.training.feeding import feed
 from delineate.training.session import Session
@@ -93,6 +97,9 @@ def _run_epoch(sessions: Sequence[Session], stop: StopRequest, watch: Watch | No
             # All are scored before any of it counts, so that scoring may be left.
             found = [session.tally.scores() | _validate(session, stop) for session in sessions]
             leader.require_folder()
+            if stop.urgent:
+                # Pictures and the model may take longer than there is time; a resumption has it.
+                raise _Leaving
             for session, scores in zip(sessions, found, strict=True):
                 logs = {**scores, **speed, "learning_rate": float(session.learning_rate())}
                 if watch:
@@ -168,10 +175,12 @@ def _scores_of_validation(session: Session, stop: StopRequest | None = None) -> 
     for images, masks in feed(batches, 0, range(batches.steps), session.recipe.runtime.workers):
         if stop and stop.urgent:
             raise _Leaving
-        with memory_told("A batch of the validation", hint=SMALLER_BATCH):
+        with memory_told("A batch of the validation", hint=SMALLER_BATCH, kind=OutOfMemoryError):
             losses = stepper.test(images, masks)
         tally.add(losses, len(images), stepper.scores.table())
-    return tally.scores("val_")
+    scores = tally.scores("val_")
+    refuse_infinite_validation(scores, session)
+    return scores
 
 
 def _save(sessions: Sequence[Session]) -> None:

@@ -13,6 +13,7 @@ from delineate.evaluation.figures import triptychs
 from delineate.files import write_whole
 from delineate.prediction.predictor import Predictor
 from delineate.runs import Run, epochs_of
+from delineate.training.faults import SMALLER_TILE, memory_told
 
 Logs = dict[str, float]
 
@@ -70,7 +71,8 @@ class Pictures(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Draw the samples."""
-        predictor = self.predictor()
-        rows = [triptych(predictor, self.dataset, index) for index in range(len(self.dataset))]
+        predictor, count = self.predictor(), len(self.dataset)
+        with memory_told("The prediction of an image", hint=SMALLER_TILE):
+            rows = [triptych(predictor, self.dataset, index) for index in range(count)]
         path = self.run.pictures / f"epoch{epoch + 1:04d}.png"
         write_whole(path, triptychs(rows, predictor.card.colours))

@@ -97,7 +97,10 @@ def keep_what_gains(session: Session, refiner: Session) -> None:
         refiner: That of its refiner, which has ended.
     """
     run = session.run
-    if Bundle.open(run.best).card.refiner is not None:
+    known = Bundle.open(run.best).card.refiner
+    if known is not None:
+        # Decided before, by a process that may have ended before it was noted.
+        session.journal.note_once("refined", kept=known.kept, scores=known.scores)
         return
     _keep_first(run)
     part = session.parts.dataset.split("validation")

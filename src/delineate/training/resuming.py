@@ -1,6 +1,6 @@
 """Whether a training that goes on becomes what the uninterrupted one would have become."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from delineate.errors import RunError
@@ -15,12 +15,13 @@ DECIDING = ("processor", "cores", "device", "accelerator")
 RECIPE = "recipe"
 
 
-def inexact(run: Run, recipe: Recipe) -> list[str]:
+def inexact(run: Run, recipe: Recipe, lost: Sequence[str] = ()) -> list[str]:
     """Return why the weights may become others; none: they will be the same, bit for bit.
 
     Args:
         run: The run, which says on which machine it was begun.
         recipe: All settings.
+        lost: Names of images that are left out from now on.
 
     Raises:
         RunError: It was begun with another backend.
@@ -32,6 +33,8 @@ def inexact(run: Run, recipe: Recipe) -> list[str]:
         found.append(f"a {now['device']} adds up in no fixed order")
     if not recipe.runtime.deterministic:
         found.append("runtime.deterministic is false")
+    if lost:
+        found.append(f"{len(lost)} of the images cannot be read any longer")
     if recipe.training.budget is not None:
         found.append("with a budget the clock decides how many steps there are")
     if not then:

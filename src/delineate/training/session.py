@@ -12,6 +12,7 @@ import keras
 from delineate.background import Background
 from delineate.bundle import recover
 from delineate.errors import RunError
+from delineate.hold import refuse_vanished
 from delineate.recipe import Recipe, Training
 from delineate.runs import Run
 from delineate.training import checkpoint
@@ -196,12 +197,15 @@ class Session:
         Raises:
             RunError: It is not there any more.
         """
-        if not self.owner.recipe.is_file():
+        try:
+            refuse_vanished(self.owner.folder)
+            self.owner.recipe.stat()
+        except FileNotFoundError as error:
             raise RunError(
                 f"The run folder {self.owner.folder} was moved or deleted while it was trained "
                 "into.",
                 hint="Put it back, or name the place it has now as --to, and go on with --resume.",
-            )
+            ) from error
 
     def note_steps(self) -> None:
         """Write down how many steps the time allows.

@@ -13,14 +13,14 @@ import keras
 from delineate.data.dataset import Dataset
 from delineate.errors import OutOfMemoryError
 from delineate.evaluation.evaluate import evaluate
-from delineate.evaluation.tune import tune
+from delineate.evaluation.tune import settle, tune
 from delineate.files import write_whole
 from delineate.hold import hold
 from delineate.interrupt import StopRequest
 from delineate.models.machine import set_up
 from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
-from delineate.recipe import Recipe
+from delineate.recipe import Post, Recipe
 from delineate.runs import Run
 from delineate.training import checkpoint
 from delineate.training.afterwards import seconds_of_report
@@ -102,8 +102,9 @@ def train(
     else:
         run = fresh(dataset, to)
         chosen, reasons = settled(dataset, recipe, progress)
+    lost: list[str] = []
     if chosen.data.unreadable == "skip":
-        dataset = without_unreadable(dataset, run, progress, resume=resume)
+        dataset, lost = without_unreadable(dataset, run, progress, resume=resume)
     if chosen.training.folds > 1:
         one = partial(train, callbacks=callbacks, watch=watch, download=download)
         with disk_told(run), held(run, resume=resume):
@@ -113,7 +114,9 @@ def train(
     with_whom = _Onlookers(callbacks, watch, download)
     while True:
         try:
-            return _train_one(dataset, chosen, run, reasons, with_whom, resume=resume, begun=begun)
+            return _train_one(
+                dataset, chosen, run, reasons, with_whom, resume=resume, lost=lost, begun=begun
+            )
         except OutOfMemoryError as error:
             with disk_told(run), held(run, resume=True):
                 chosen, resume = smaller(run, chosen, reasons, error), True
@@ -130,24 +133,27 @@ def _train_one(
     onlookers: _Onlookers,
     *,
     resume: bool,
+    lost: Sequence[str],
     begun: float,
 ) -> Run:
     """Train one network, or go on with it, from the first step to the report."""
-    dataset = split(dataset, recipe, run, resume=resume)
+    dataset = split(dataset, recipe, run, resume=resume, lost=lost)
     have_weights(recipe.model, onlookers.download)
     set_up(recipe.runtime)
     parts = assemble(dataset, recipe)
     session, refiner = _sessions(run, parts, recipe, onlookers.callbacks, begun)
     with disk_told(run), held(run, resume=resume):
         if checkpoint.exists(run.last):
-            _restore(session, refiner)
+            _restore(session, refiner, lost)
         else:
             _begin(session, reasons)
         _train_all(session, refiner, onlookers.watch)
         with memory_told("The prediction of an image", hint=SMALLER_TILE):
+            session.require_folder()
             _tune(session)
             if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
                 evaluate(run, dataset, split=parts.reported)
+        session.require_folder()
         spent = {} if session.budget is None else {"spent": round(session.budget.spent, 3)}
         session.journal.note_once("ended", **spent)
     return run
@@ -178,8 +184,8 @@ def _begin(session: Session, reasons: Mapping[str, str]) -> None:
     write_whole(run.batch, draw_first_batch(parts.batches, dataset.colours, names=dataset.classes))
 
 
-def _restore(session: Session, refiner: Session | None) -> None:
-    why = inexact(session.run, session.recipe)
+def _restore(session: Session, refiner: Session | None, lost: Sequence[str]) -> None:
+    why = inexact(session.run, session.recipe, lost)
     if refiner and session.recipe.refiner.use == "together":
         at = checkpoint.newest_of_both(session.run.last, refiner.run.last)
         for each in (session, refiner):
@@ -199,9 +205,9 @@ def _train_all(session: Session, refiner: Session | None, watch: Watch | None) -
         if refiner and not together:
             begin_after(session, refiner)
             run_epochs([refiner], stop, watch)
-        if stop.asked:
-            # Asked for in the last steps. What follows takes time, too; a resumption does it.
-            stop.heed()
+    if stop.asked:
+        # Asked for in the last steps. What follows takes time, too; a resumption does it.
+        stop.heed()
     if refiner:
         keep_what_gains(session, refiner)
 
@@ -215,9 +221,24 @@ def _budget(parts: Parts, recipe: Recipe, begun: float) -> Budget | None:
 
 
 def _tune(session: Session) -> None:
-    """Search the settings of the best bundle on the validation images, if that is asked for."""
+    """Search the settings of the best bundle on the validation images, if that is asked for.
+
+    What was found is noted before it is put on the card: a search after that would find others.
+    """
+    run, journal = session.run, session.journal
+    if journal.has("ended"):
+        return
+    if not journal.has("tuned"):
+        _search(session)
+    for event in journal.events:
+        if event["event"] == "tuned":
+            settle(run.folder, Post.model_validate(event["settings"]))
+
+
+def _search(session: Session) -> None:
+    """Note the settings that are best on the validation images, if there is time to find them."""
     run, recipe, parts = session.run, session.recipe, session.parts
-    if session.journal.has("tuned") or not recipe.post.tune or parts.validation is None:
+    if not recipe.post.tune or parts.validation is None:
         return
     left = None
     if session.budget:

@@ -130,6 +130,18 @@ PROBES = {
     "5,000 classes": Probe(_says(classes=[_CLASS] * 5000), "classes: "),
     "101 members": Probe(_says(members=[{"file": MODEL}] * 101), "members: "),
     "1,000 scales": Probe(_says(post={"scales": [4.0] * 1000}), "post: "),
+    "a size of 16,384 for every image": Probe(
+        _says(fit="resize", size=[16_384] * 2), "makes 268435456 pixels of the smallest image"
+    ),
+    "tiles of 16,384 for every image": Probe(
+        _says(fixed_size=True, size=[16_384] * 2), "makes 268435456 pixels of the smallest image"
+    ),
+    "32 sizes of an image in 8 ways": Probe(
+        _says(post={"scales": [4.0] * 32, "averaging": "turns"}), "predicted 4104 times"
+    ),
+    "a model that is named twice": Probe(
+        _says(members=[{"file": MODEL}] * 2), "names a model twice"
+    ),
     "an object of 10^30 pixels": Probe(_says(post={"smallest_object": 10**30}), "post"),
     "an export without times": Probe(_says(export=EXPORT | {"seconds": {}}), "export.seconds"),
     "an export in no time": Probe(

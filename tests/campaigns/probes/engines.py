@@ -86,6 +86,26 @@ def _compiled(onnx: Any, helper: Any) -> Any:
     return _model(onnx, [node], own="com.microsoft")
 
 
+def _compiled_function(onnx: Any, helper: Any) -> Any:
+    """Call an operator of compiled code, and name a function like it."""
+    model = _compiled(onnx, helper)
+    model.functions.append(_function(helper, "com.microsoft", "EPContext"))
+    return model
+
+
+def _own_function(onnx: Any, helper: Any) -> Any:
+    """Put a function in the place of one of ONNX's own operators."""
+    model = _good(onnx, helper)
+    model.functions.append(_function(helper, "", "Sigmoid"))
+    return model
+
+
+def _function(helper: Any, domain: str, name: str) -> Any:
+    inner = helper.make_node("Identity", ["taken"], ["given"])
+    versions = [helper.make_opsetid("", 17)]
+    return helper.make_function(domain, name, ["taken"], ["given"], [inner], versions)
+
+
 def _other_channels(onnx: Any, helper: Any) -> Any:
     nodes = [helper.make_node("Concat", ["image", "image"], ["probabilities"], axis=3)]
     return _model(onnx, nodes)
@@ -187,6 +207,10 @@ PROBES = {
     "tensors in another file, deep inside": Probe(_onnx(_external_inside), "another file", _ONNX),
     "an operator of its own": Probe(_onnx(_own_operator), "the operator own.Run", _ONNX),
     "an operator of compiled code": Probe(_onnx(_compiled), "EPContext", _ONNX),
+    "a function in place of compiled code": Probe(_onnx(_compiled_function), "EPContext", _ONNX),
+    "a function in place of an operator": Probe(
+        _onnx(_own_function), "an operator .Sigmoid of its own", _ONNX
+    ),
     "ONNX of other channels": Probe(_onnx(_other_channels), "its card says", _ONNX),
     "16 GiB on the way": Probe(
         _onnx(_large), "cannot open|cannot predict with this model|within|ended", _ONNX

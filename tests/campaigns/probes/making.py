@@ -84,5 +84,8 @@ def rewrite(folder: Path, config: Any) -> None:
 
 
 def open_and_predict(folder: Path, *, runtime: str | None = None) -> None:
-    """Do with a bundle what a user would do."""
-    Predictor.open(folder, runtime=runtime).predict(np.zeros((8, 8, 1), np.uint8))
+    """Do with a bundle what a user would do: predict a blank image, and others of two sizes."""
+    predictor, rng = Predictor.open(folder, runtime=runtime), np.random.default_rng(0)
+    predictor.predict(np.zeros((8, 8, 1), np.uint8))
+    for side in (8, 64):
+        predictor.predict(rng.integers(0, 256, (side, side, 1), dtype=np.uint8))

@@ -125,6 +125,28 @@ def _copies(factor: int, count: int) -> Make:
     return _behind_the_image(grow)
 
 
+def _pooled_and_spread(image: Any) -> list[Config]:
+    """Return the image and its largest number, which PyTorch looks for in a padded image."""
+    pool = {"pool_size": [59_999] * 2, "padding": "same"}
+    found = _made("keras.layers", "MaxPooling2D", [image], pool, name="largest")
+    together = [image, _from(image, "largest")]
+    return [found, _made("keras.layers", "Add", [together], {})]
+
+
+def _enlarged_together(folder: Path) -> None:
+    _copies(8, 2)(folder)
+    seal(folder, fit="resize", size=[2048, 2048], tile=16_384)
+
+
+def _object(module: str, kind: str, /, **settings: Any) -> Config:
+    return {
+        "module": module,
+        "class_name": kind,
+        "config": {"name": "inside"} | settings,
+        "registered_name": None,
+    }
+
+
 def _many_calls(count: int) -> Make:
     """Call one layer that does nothing many times."""
 
@@ -368,6 +390,40 @@ PROBES = {
         ),
         "without a class or|" + _OTHER,
     ),
+    "a layer that enlarges as an activation": Probe(
+        _setting(
+            "probabilities", activation=_object("keras.layers", "UpSampling2D", size=[9000] * 2)
+        ),
+        _OTHER,
+    ),
+    "a model as an activation": Probe(
+        _setting("logits", activation=_object("keras", "Sequential", layers=[])), _OTHER
+    ),
+    "a dense layer as an activation": Probe(
+        _setting("logits", activation=_object("keras.layers", "Dense", units=65_536)), _OTHER
+    ),
+    "a layer that enlarges as a regulariser": Probe(
+        _setting(
+            "probabilities",
+            activity_regularizer=_object("keras.layers", "UpSampling2D", size=[9000] * 2),
+        ),
+        None,
+    ),
+    "an activation that gives less than it takes": Probe(
+        _setting("probabilities", activation="glu"), "it has the activation 'glu'"
+    ),
+    "a slope for each of 1,000 channels": Probe(
+        _inserted("keras.layers", "ELU", alpha=[1.0] * 1000), "alpha is no single number"
+    ),
+    "probabilities that are whole numbers": Probe(
+        _setting("probabilities", dtype="int32"), "numbers of the type 'int32'"
+    ),
+    "pooling that is padded to 14 GB": Probe(
+        _behind_the_image(_pooled_and_spread), "it has a tensor of 3599880001 numbers"
+    ),
+    "16 images at once, each of which fits": Probe(
+        _enlarged_together, "it has a tensor of 4294967296 numbers for 16 images of"
+    ),
     "quantized numbers": Probe(_setting("logits", dtype="int8_from_float32"), "of the type"),
     "10^9 filters": Probe(_setting("logits", filters=10**9), "it has the number 1000000000"),
     "65,536 filters": Probe(_setting("logits", filters=65_536), "which the file has not"),
@@ -414,7 +470,7 @@ PROBES = {
     "100 copies of an image a little enlarged": Probe(_copies(16, 100), "its tensors have"),
     "pooling of all pixels, for each": Probe(
         _inserted(
-            "keras.layers", "MaxPooling2D", pool_size=[65_536] * 2, strides=[1, 1], padding="same"
+            "keras.layers", "MaxPooling2D", pool_size=[8192] * 2, strides=[1, 1], padding="same"
         ),
         "multiply-adds",
     ),

@@ -72,6 +72,16 @@ def _promised(file: Any) -> None:
     file.create_dataset("large", (2**17, 2**17), "f4", chunks=(1024, 1024), compression="gzip")
 
 
+def _bytes(file: Any) -> None:
+    # 16 MiB and a byte, of which nothing is stored: four times as many as floats.
+    file.create_dataset("large", (2**24 + 1,), "u1", chunks=(2**16,), compression="gzip")
+
+
+def _of_one_byte(file: Any) -> None:
+    del file[KERNEL]
+    file[KERNEL] = np.zeros((1, 1, 1, 1), np.uint8)
+
+
 def _other_shape(file: Any) -> None:
     del file[KERNEL]
     file[KERNEL] = np.zeros((1, 1, 1, 2), np.float32)
@@ -90,6 +100,8 @@ PROBES = {
     "50,001 groups": Probe(_changed(_many_groups), "too many, or too deep"),
     "words as weights": Probe(_changed(_words), "holds no numbers"),
     "64 GiB of nothing": Probe(_changed(_promised), "its numbers have more than"),
+    "bytes that become 64 MiB of floats": Probe(_changed(_bytes), "its numbers have more than"),
+    "weights of one byte each": Probe(_changed(_of_one_byte), "which the file has not as float32"),
     "weights of another shape": Probe(_changed(_other_shape), "which the file has not"),
     "no weights": Probe(_changed(_missing), "which the file has not"),
     "no HDF5": Probe(_is(b"no HDF5 at all"), "cannot be read as a file of Keras weights"),

@@ -11,6 +11,7 @@ import stat
 import struct
 import subprocess
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -232,6 +233,7 @@ UNSAFE_NAMES = {
     "n" * 256: "more than 255 bytes",
     "a/" + "ö" * 128: "more than 255 bytes",
     "d/" * 64 + "file": "more than 64 folders",
+    ("d" * 200 + "/") * 21 + "file": "more than 4096 bytes",
 }
 
 
@@ -258,6 +260,16 @@ def test_a_nul_in_a_name_is_refused(tmp_path):
 
 def test_an_empty_name_is_refused(tmp_path):
     refused(make_tar(tmp_path / "x.tar", {".": b"x"}), "an empty name")
+    archive = make_zip(tmp_path / "x.zip", {"a": b"x"})
+    # The only letter of the name becomes what is called an extra field.
+    patch_zip_directory(patch_zip_directory(archive, 28, "<H", 0), 30, "<H", 1)
+    refused(archive, "an empty name")
+
+
+def test_a_name_that_begins_with_a_nul_is_refused(tmp_path):
+    archive = make_zip(tmp_path / "x.zip", {"Xpng": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"Xpng", b"\0png"))
+    refused(archive, "a NUL character")
 
 
 @pytest.mark.parametrize(
@@ -340,6 +352,31 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(unpack_module, "MAX_MEMBERS", 2)
     refused(make_zip(tmp_path / "x.zip"), "more than 2 members")
     refused(make_tar(tmp_path / "x.tar"), "more than 2 members")
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_too_many_folders_are_refused_and_any_number_of_files_is_not(tmp_path, monkeypatch, make):
+    monkeypatch.setattr(unpack_module, "MAX_FOLDERS", 2)
+    files = FILES | {f"a/b/{number}": b"" for number in range(50)}
+    unpack(make(tmp_path / "few", files), tmp_path / "some")
+    assert read_back(tmp_path / "some") == files
+    monkeypatch.setattr(unpack_module, "MAX_FOLDERS", 1)
+    refused(make(tmp_path / "many"), "more than 1 folders")
+
+
+def test_a_folder_is_kept_once_however_many_files_are_in_it(tmp_path):
+    """Its path has a kilobyte, of which each of many files would take another one."""
+    (tmp_path / "x.tar").write_bytes(b"x" * 10**6)
+    ledger = unpack_module._Ledger(tmp_path / "x.tar", 100)
+    folder = "/".join(["d" * 19] * 50)
+    tracemalloc.start()
+    try:
+        for number in range(5_000):
+            ledger.admit(f"{folder}/{number}", size=0, is_folder=False, is_file=True)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 3 * 10**6
 
 
 def test_too_many_members_of_a_zip_are_refused_before_they_become_objects(tmp_path, monkeypatch):

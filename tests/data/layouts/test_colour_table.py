@@ -2,6 +2,7 @@ import pytest
 
 from delineate.data.describing.description import NOTHING_SAID, Description, colour_value
 from delineate.data.layouts.colour_table import READERS, read_table
+from delineate.errors import DataError
 from tests.data.layouts.examples import lay
 
 SEA = Description(names=("land", "sea"), colours=((0, 0, 0), (0, 0, 255)))
@@ -90,3 +91,10 @@ def test_without_a_table_nothing_is_said(tmp_path):
 def test_a_table_that_is_no_text_is_left_out(tmp_path, name):
     (tmp_path / name).write_bytes(b"\xff\xfe\x00")
     assert read_table(tmp_path)[0] == NOTHING_SAID
+
+
+def test_a_table_that_is_too_long_is_not_read(tmp_path):
+    with (tmp_path / "codes.txt").open("wb") as file:
+        file.truncate(2**20 + 1)  # of which the disk holds nothing
+    with pytest.raises(DataError, match=r"codes\.txt has 1048577 bytes"):
+        read_table(tmp_path)

@@ -1,6 +1,8 @@
 import pytest
 
+from delineate.data.describing import text_file
 from delineate.data.describing.description import NOTHING_SAID, Description
+from delineate.data.describing.text_file import MOST_TABLE_BYTES
 from delineate.data.layouts import manifest
 from delineate.errors import DataError
 from tests.data.layouts.examples import complaints_of, lay, names_of, splits_of
@@ -146,3 +148,24 @@ def test_a_quotation_mark_that_is_not_closed_is_refused_at_its_line(tmp_path):
     with pytest.raises(DataError, match=r"pairs.csv, line 3: the row that begins here") as caught:
         index(tmp_path, *rows, *["photos/c.png,truth/c.png"] * 9000)
     assert "Close the quotation marks" in caught.value.hint
+
+
+def test_a_table_that_is_too_long_is_not_read(tmp_path):
+    index(tmp_path, "image,mask", "photos/a.png,truth/a.png")
+    with (tmp_path / "pairs.csv").open("r+b") as file:
+        file.truncate(MOST_TABLE_BYTES + 1)  # of which the disk holds nothing
+    with pytest.raises(DataError, match=r"pairs\.csv has 268435457 bytes"):
+        manifest.index(tmp_path, NOTHING_SAID)
+
+
+def test_a_table_of_too_many_rows_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_file, "MOST_ROWS", 3)
+    rows = ["image,mask", "photos/a.png,truth/a.png", "photos/b.png,truth/b.png"]
+    assert len(index(tmp_path, *rows).records) == 2
+    with pytest.raises(DataError, match="more than 3 rows"):
+        index(tmp_path, *rows, "photos/c.png,truth/c.png")
+
+
+def test_a_header_with_a_cell_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"pairs\.csv, line 1: the row that begins here"):
+        index(tmp_path, f"image,mask,{'x' * 200_000}", "photos/a.png,truth/a.png")

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from delineate.data.describing import text_file
 from delineate.data.layouts.run_length_table import find_samples, find_tables, read_table
 from delineate.data.records import RunLengths
 from delineate.errors import DataError
@@ -149,3 +150,14 @@ def test_a_sample_of_a_submission_is_no_truth(tmp_path):
     )
     table_of(tmp_path, "ImageId,EncodedPixels", "a,1 1", name=".hidden.csv")
     assert (find_tables(tmp_path), find_samples(tmp_path)) == ([truth], [sample])
+
+
+def test_a_table_that_is_too_long_or_has_too_many_rows_is_not_read(tmp_path, monkeypatch):
+    path = table_of(tmp_path, "ImageId,EncodedPixels", "a,1 3", "b,1 3")
+    monkeypatch.setattr(text_file, "MOST_ROWS", 2)
+    with pytest.raises(DataError, match="more than 2 rows"):
+        read_table(path)
+    with path.open("r+b") as file:
+        file.truncate(text_file.MOST_TABLE_BYTES + 1)  # of which the disk holds nothing
+    with pytest.raises(DataError, match=r"runs\.csv has 268435457 bytes"):
+        read_table(path)

@@ -4,6 +4,7 @@ from PIL import Image
 
 from delineate.data.dataset import Dataset
 from delineate.data.describing.description import NOTHING_SAID, Description, colour_value
+from delineate.data.describing.text_file import MOST_LIST_BYTES
 from delineate.data.layouts import voc
 from delineate.errors import DataError
 from tests.data.layouts.examples import complaints_of, lay, splits_of
@@ -116,3 +117,11 @@ def test_the_sample_has_four_pairs_of_the_right_classes(real_data):
         assert 255 in stored
     present = {dataset.classes[label] for label in np.unique(dataset[0].mask) if label != 255}
     assert present == {"background", "aeroplane", "person"}
+
+
+def test_a_list_that_is_too_long_is_not_read(tmp_path):
+    root = challenge(tmp_path, "a", train="a\n")
+    with (root / SETS / "train.txt").open("r+b") as file:
+        file.truncate(MOST_LIST_BYTES + 1)  # of which the disk holds nothing
+    with pytest.raises(DataError, match=r"train\.txt has 33554433 bytes"):
+        index(root)

@@ -6,7 +6,13 @@ import pytest
 
 from delineate.data.dataset import Dataset
 from delineate.data.file_hashes import FileHashes
-from delineate.data.splitting.partition import describe_splits, partition, partition_as
+from delineate.data.splitting.partition import (
+    MEANING,
+    describe_splits,
+    meaning_of,
+    partition,
+    partition_as,
+)
 from delineate.errors import DataError, RunError
 from delineate.recipe import Data
 
@@ -148,6 +154,28 @@ def test_changed_data_is_refused_when_a_training_is_resumed(begun, changed):
     with pytest.raises(RunError, match="not what the run was begun with") as caught:
         partition_as(changed(), begun[1])
     assert "unchanged data" in caught.value.hint
+
+
+def test_masks_that_mean_something_else_are_refused_when_a_training_is_resumed(begun):
+    made, stored = begun
+    others = Dataset.from_arrays(IMAGES, MASKS, classes=["sky", "ground"])
+    with pytest.raises(RunError, match="do not mean what they did") as caught:
+        partition_as(others, stored)
+    assert "dataset.toml" in caught.value.hint
+    before = {key: value for key, value in stored.items() if key != MEANING}
+    assert splits_of(partition_as(others, before)) == splits_of(made)
+
+
+def test_the_order_of_the_images_has_no_meaning():
+    assert meaning_of(of().subset(range(23, -1, -1))) == meaning_of(of())
+
+
+def test_images_that_are_left_out_are_not_asked_for(begun):
+    made, stored = begun
+    part = partition_as(of().subset(range(1, 24)), stored, without=["0"])
+    assert splits_of(part) == splits_of(made)[1:]
+    with pytest.raises(RunError, match="not what the run was begun with"):
+        partition_as(of().subset(range(1, 24)), stored, without=["1"])
 
 
 def test_a_group_is_never_in_two_splits():

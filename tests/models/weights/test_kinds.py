@@ -1,5 +1,6 @@
 """What a file of weights is, by its content, however long its list of members."""
 
+import os
 import zipfile
 
 import pytest
@@ -54,3 +55,18 @@ def test_an_archive_that_is_cut_short_is_told(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="file is cut short or damaged"):
         kind_of(path)
+
+
+def test_what_is_too_large_or_no_file_is_refused_and_not_opened(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WeightsError, match="pipe is no regular file"):
+        kind_of(tmp_path / "pipe")
+    path = packed(tmp_path / "file", "own/data.pkl")
+    monkeypatch.setattr(kinds, "MOST_BYTES", path.stat().st_size)
+    assert kind_of(path) == "torch"
+    monkeypatch.setattr(kinds, "MOST_BYTES", path.stat().st_size - 1)
+    with pytest.raises(WeightsError, match="bytes; the limit is") as error:
+        kind_of(path)
+    assert error.value.hint
+    with pytest.raises(WeightsError, match=r"weights .*nowhere cannot be read: No such file"):
+        kind_of(tmp_path / "nowhere")

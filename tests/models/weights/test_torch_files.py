@@ -1,6 +1,7 @@
 """Checkpoints of PyTorch are read by another process, and hold no more than they say."""
 
 import errno
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 
 from delineate.errors import BundleError, WeightsError
 from delineate.modelfiles.torch_reading import read
-from delineate.models.weights import torch_files
-from delineate.models.weights.torch_files import torch_state
+from delineate.models.weights import kinds, torch_files
+from delineate.models.weights.torch_files import safetensors_state, torch_state
 
 torch = pytest.importorskip("torch")
 
@@ -143,3 +144,73 @@ def test_a_child_tells_of_a_full_temporary_folder(tmp_path):
     said = {"file": str(path), "to": str(FULL), "most": 10**6, "name": "own.pt"}
     with pytest.raises(BundleError, match=r"has no room for what is in own\.pt"):
         read(said, {})
+
+
+def test_a_file_that_is_too_large_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(kinds, "MOST_BYTES", 99)
+    monkeypatch.setattr(torch_files, "run_child", lambda *_, **__: pytest.fail("it is opened"))
+    (tmp_path / "own.pt").write_bytes(bytes(100))
+    for read_state in (torch_state, safetensors_state):
+        with pytest.raises(WeightsError, match=r"own\.pt has 100 bytes; the limit is 99"):
+            read_state(tmp_path / "own.pt")
+
+
+def test_time_and_memory_have_a_ceiling_for_any_file(tmp_path, monkeypatch):
+    def give_up(module, said, *, accelerated, limits, name):
+        raise BundleError(f"{name} could not be opened within {limits}.", hint="Get another.")
+
+    with (tmp_path / "own.pt").open("wb") as file:
+        file.truncate(4 * 10**9)  # of which the disk holds nothing
+    monkeypatch.setattr(torch_files, "run_child", give_up)
+    with pytest.raises(WeightsError, match=r"within 100 s and 16 GB"):
+        torch_state(tmp_path / "own.pt")
+
+
+# Safetensors
+
+
+def test_the_tensors_of_a_safetensors_file_come_in_their_order(tmp_path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    state = {"b": np.arange(6.0).reshape(2, 3), "a": np.float16([1, 2]), "c": np.int64([3])}
+    numpy.save_file(state, tmp_path / "own.safetensors")
+    found = safetensors_state(tmp_path / "own.safetensors")
+    assert sorted(found) == sorted(state)
+    for name, expected in state.items():
+        np.testing.assert_array_equal(found[name], expected)
+    assert {str(value.dtype) for value in found.values()} == {"float32", "int64"}
+
+
+@pytest.mark.parametrize("length", [9 * 2**20, 100, 2**64 - 1])
+def test_a_file_whose_header_is_too_long_is_not_read(tmp_path, monkeypatch, length):
+    pytest.importorskip("safetensors")
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + b"{}")
+    if length == 9 * 2**20:
+        with path.open("r+b") as file:
+            file.truncate(10 * 2**20)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it has been read"))
+    with pytest.raises(WeightsError, match=f"its header has {length} bytes"):
+        safetensors_state(path)
+
+
+def test_a_file_of_too_many_tensors_is_not_read(tmp_path, monkeypatch):
+    numpy = pytest.importorskip("safetensors.numpy")
+    numpy.save_file({str(number): np.zeros(0) for number in range(5)}, tmp_path / "own")
+    monkeypatch.setattr(torch_files, "_MOST_TENSORS", 6)
+    assert len(safetensors_state(tmp_path / "own")) == 5
+    monkeypatch.setattr(torch_files, "_MOST_TENSORS", 5)
+    with pytest.raises(WeightsError, match="names more than 5 tensors"):
+        safetensors_state(tmp_path / "own")
+
+
+def test_a_lack_of_memory_is_told(tmp_path, monkeypatch):
+    safetensors = pytest.importorskip("safetensors")
+    numpy = pytest.importorskip("safetensors.numpy")
+    numpy.save_file({"a": np.zeros(3)}, tmp_path / "own")
+
+    def fail(_):
+        raise MemoryError
+
+    monkeypatch.setattr(safetensors, "deserialize", fail)
+    with pytest.raises(WeightsError, match="own cannot be read: MemoryError"):
+        safetensors_state(tmp_path / "own")

@@ -356,6 +356,14 @@ def test_the_config_beside_a_file_tells_its_padding_and_its_mean(tmp_path, mean,
     assert loaded.model.get_layer("stem_conv_pad").padding == ((0, 1), (0, 1))
 
 
+def test_a_config_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("delineate.models.weights.torch_models._MOST_CONFIG", 10)
+    path = save(networks.EfficientNetOfTimm().state_dict(), tmp_path / "model.pt")
+    (tmp_path / "config.json").write_text('{"architecture": "tf_efficientnet_b0"}')
+    with pytest.raises(WeightsError, match="does not say whether its EfficientNet pads"):
+        load_weights(application("efficientnetb0"), path, encoder="efficientnetb0")
+
+
 def test_a_mean_that_is_not_known_is_refused(load, network, tmp_path):
     path = save(network.state_dict(), tmp_path / "own.pt")
     config = {"architecture": "mobilenetv2_035", "pretrained_cfg": {"mean": [0.1, 0.2, 0.3]}}

@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
+from delineate.prediction.rasters import unpacking
 from delineate.prediction.rasters.unpacking import HEADS, fits
 
 numcodecs = pytest.importorskip("numcodecs")
@@ -99,3 +100,47 @@ def test_a_bomb_is_never_in_memory(kind):
     finally:
         tracemalloc.stop()
     assert peak < 8 << 20
+
+
+EMPTY = {
+    "bz2": bz2.compress(b""),
+    "gzip": gzip.compress(b"", mtime=0),
+    "zlib": zlib.compress(b""),
+    "zstd": frame_of(0x20, b"\x00", [(0, 0, b"")]),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(EMPTY))
+def test_streams_that_give_nothing_are_soon_too_many(kind):
+    assert fits(kind, 10 * EMPTY[kind], 0)
+    assert not fits(kind, 1000 * EMPTY[kind], 0)
+    assert fits(kind, 200 * EMPTY[kind], 1 << 20)
+
+
+def test_blocks_of_zstandard_that_give_nothing_are_soon_too_many():
+    few, many = (frame_of(0x00, b"\x50", [(0, 0, b"")] * count) for count in (500, 5000))
+    assert fits("zstd", few, 0)
+    assert not fits("zstd", many, 0)
+    assert fits("zstd", many, 1 << 22)
+
+
+@pytest.mark.parametrize("kind", ["bz2", "gzip", "zlib"])
+def test_data_are_counted_right_where_the_pieces_that_are_looked_at_end_anywhere(kind, monkeypatch):
+    data = 2 * packed(kind, PLAIN[:5000])
+    for window in (1, 7, 100, 1 << 16):
+        monkeypatch.setattr(unpacking, "_WINDOW", window)
+        assert fits(kind, data, 10_000)
+        assert not fits(kind, data, 9_999)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zlib"])
+def test_what_is_behind_a_stream_is_not_copied_for_each(kind, monkeypatch):
+    monkeypatch.setattr(unpacking, "_PIECE", 1 << 10)
+    data = 100 * EMPTY[kind] + packed(kind, np.random.default_rng(1).bytes(2_000_000))
+    tracemalloc.start()
+    try:
+        assert fits(kind, data, 2_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20

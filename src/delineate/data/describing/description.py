@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from delineate.data.describing.text_file import MOST_DESCRIPTION_BYTES, refuse_long
 from delineate.errors import DataError, near_miss, refused_value
 
 FILE = "dataset.toml"
@@ -150,12 +151,14 @@ def read_description(folder: Path) -> Description:
     """Return what the ``dataset.toml`` of a folder says; nothing where there is none.
 
     Raises:
-        DataError: The file cannot be read, is no TOML, or has an unknown key or a bad value.
+        DataError: The file cannot be read, is too long or no TOML, or has an unknown key or a bad
+            value.
     """
     path = folder / FILE
     if not path.is_file():
         return NOTHING_SAID
     try:
+        refuse_long(path, MOST_DESCRIPTION_BYTES)
         return parse_description(path.read_text(encoding="utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(

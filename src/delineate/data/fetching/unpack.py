@@ -7,7 +7,6 @@ and the bytes are counted again while they are written.
 import bz2
 import gzip
 import io
-import itertools
 import lzma
 import re
 import shutil
@@ -35,6 +34,10 @@ MAX_BYTES = 50 * 10**9
 MAX_LIST_BYTES = 128 * 2**20
 MAX_COMPONENT_BYTES = 255
 MAX_DEPTH = 64
+# As many as file systems take. Of a path no more than its last name is kept for each file.
+MAX_PATH_BYTES = 4096
+# A folder takes a place on the disk and one in the memory, however short its name is.
+MAX_FOLDERS = 100_000
 
 Progress = Callable[[int, int], None]
 
@@ -52,7 +55,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 # What the standard library raises on damaged input, beside an OSError without a number.
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, NotImplementedError, OverflowError, RecursionError, ValueError),
+    *(EOFError, LookupError, NotImplementedError, OverflowError, RecursionError, ValueError),
 )
 
 
@@ -181,8 +184,9 @@ class _Ledger:
         self.written = Meter(archive, max_bytes)
         self.decompressed = Meter(archive, max_bytes)
         self.members = 0
-        self.files: set[str] = set()
-        self.folders: set[str] = set()
+        self.files = 0
+        # What each folder holds, the first being the archive: the number of a folder; None: a file.
+        self.folders: list[dict[str, int | None]] = [{}]
 
     def admit(
         self, name: str, *, size: int, is_folder: bool, is_file: bool
@@ -210,16 +214,28 @@ class _Ledger:
 
     def _claim(self, path: PurePosixPath, is_folder: bool) -> None:
         # As file systems compare that know no case and no two spellings of one accented letter.
-        key = unicodedata.normalize("NFC", str(path)).casefold()
-        folders = set(itertools.accumulate(key.split("/")[:-1], "{}/{}".format))
-        if is_folder:
-            folders.add(key)
-        is_taken = not is_folder and (key in self.files or key in self.folders)
-        if is_taken or not folders.isdisjoint(self.files):
-            raise refusal(self.archive, f"has the name {str(path)!r} twice, case aside")
-        self.folders |= folders
+        parts = unicodedata.normalize("NFC", str(path)).casefold().split("/")
+        inside = self.folders[0]
+        for part in parts if is_folder else parts[:-1]:
+            number = inside.setdefault(part, len(self.folders))
+            if number is None:
+                raise self._twice(path)
+            if number == len(self.folders):
+                self._add_folder()
+            inside = self.folders[number]
         if not is_folder:
-            self.files.add(key)
+            if parts[-1] in inside:
+                raise self._twice(path)
+            inside[parts[-1]] = None
+            self.files += 1
+
+    def _add_folder(self) -> None:
+        if len(self.folders) > MAX_FOLDERS:
+            raise refusal(self.archive, f"has more than {MAX_FOLDERS} folders")
+        self.folders.append({})
+
+    def _twice(self, path: PurePosixPath) -> DataError:
+        return refusal(self.archive, f"has the name {str(path)!r} twice, case aside")
 
 
 def _name_fault(name: str, parts: tuple[str, ...], is_folder: bool) -> str | None:
@@ -233,6 +249,9 @@ def _name_fault(name: str, parts: tuple[str, ...], is_folder: bool) -> str | Non
             len(part.encode("utf-8", "surrogateescape")) > MAX_COMPONENT_BYTES for part in parts
         ),
         f"more than {MAX_DEPTH} folders": len(parts) > MAX_DEPTH,
+        f"more than {MAX_PATH_BYTES} bytes": (
+            len(name.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES
+        ),
         "an empty name": not parts and not is_folder,
     }
     return next((fault for fault, is_so in faults.items() if is_so), None)
@@ -289,16 +308,22 @@ def _refuse_long_list(raw: IO[bytes], archive: Path) -> None:
 def _listed_entries(raw: IO[bytes], ledger: _Ledger) -> Iterator[_Entry]:
     with zipfile.ZipFile(raw) as opened:
         # A list: every member is judged before the first is written.
-        admitted = [(info, _admit_zip_member(info, ledger)) for info in opened.infolist()]
+        judged = [(info, _admit_zip_member(info, ledger)) for info in opened.infolist()]
         position = 0
-        for info, path in admitted:
+        for info, is_wanted in judged:
             position += info.compress_size
-            if path is not None:
-                content = None if info.is_dir() else opened.open(info)
-                yield _Entry(path, info.file_size, content, position)
+            if is_wanted:
+                content = None if _is_folder(info) else opened.open(info)
+                yield _Entry(PurePosixPath(info.orig_filename), info.file_size, content, position)
 
 
-def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> PurePosixPath | None:
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    # Not ZipInfo.is_dir, which fails on a name that is empty, or cut at a NUL.
+    return info.orig_filename.endswith("/")
+
+
+def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> bool:
+    """Return whether a member is to be written; paths of all of them would take much memory."""
     # zipfile cuts the name at a NUL and turns backslashes on Windows; orig_filename is as stored.
     name, mode = info.orig_filename, info.external_attr >> 16
     if info.flag_bits & _ZIP_ENCRYPTED:
@@ -306,12 +331,13 @@ def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> PurePosixPath |
     if info.compress_type not in _ZIP_METHODS:
         method = f"has a member {name!r} compressed by method {info.compress_type}, not deflate"
         raise refusal(ledger.archive, method)
-    return ledger.admit(
+    path = ledger.admit(
         name,
         size=info.file_size,
-        is_folder=info.is_dir(),
+        is_folder=_is_folder(info),
         is_file=stat.S_IFMT(mode) in (0, stat.S_IFREG),
     )
+    return path is not None
 
 
 def _tar_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:

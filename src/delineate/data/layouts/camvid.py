@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from delineate.data.describing.description import Description
+from delineate.data.describing.text_file import MOST_LIST_BYTES, refuse_long
 from delineate.data.layouts.colour_table import read_table
 from delineate.data.layouts.files import Files, by_name, images_below, is_image
 from delineate.data.layouts.layout import Layout, split_folders
@@ -141,6 +142,7 @@ def _with_splits(found: Index, folder: Path, description: Description) -> Index:
     if not path.is_file():
         return found
     try:
+        refuse_long(path, MOST_LIST_BYTES)
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint="Save it as UTF-8.") from error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from delineate.data.describing.description import COLOUR, NOTHING_SAID, Description, colour_of
+from delineate.data.describing.text_file import MOST_CLASSES_BYTES, refuse_long
 from delineate.data.layouts.layout import split_folders
 
 IGNORED = ("void", "ignore", "__ignore__", "_ignore_")
@@ -44,6 +45,7 @@ def _places(folder: Path) -> Iterator[Path]:
 def _read(path: Path) -> list[Row]:
     """Return the rows of a table; none where it cannot be read, or a line is of another form."""
     try:
+        refuse_long(path, MOST_CLASSES_BYTES)
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         return list(READERS[path.name](line for line in lines if line.strip()))
     except (OSError, ValueError, csv.Error):

@@ -6,12 +6,13 @@ several images separated by ``|`` are the channels of one.
 """
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePath
 
 from delineate.data.describing.description import Description
+from delineate.data.describing.text_file import refuse_long, refuse_more_rows
 from delineate.data.layouts.colour_table import read_table
 from delineate.data.layouts.files import is_image
 from delineate.data.layouts.layout import OBJECTS, SPLIT_FOLDERS, Layout
@@ -111,23 +112,24 @@ def _splits_of(manifests: list[Path]) -> Iterator[tuple[Path, str | None]]:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield what an error calls each row, and its values by column."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint="Save it as UTF-8.") from error
-    header = text.partition("\n")[0].rstrip("\r")
-    delimiter = max(DELIMITERS, key=lambda mark: len(_columns(header, mark)))
-    places = _columns(header, delimiter)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 0
     try:
-        next(reader)
-        line = reader.line_num
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                values = {name: _cell(cells, place) for name, place in places.items()}
-                yield f"{path}, line {reader.line_num}", values
+        refuse_long(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            delimiter = max(DELIMITERS, key=lambda mark: len(_columns(header, mark)))
+            places = _columns(header, delimiter)
+            reader = csv.reader(chain([header], file), delimiter=delimiter, strict=True)
+            next(reader)
             line = reader.line_num
+            for cells in reader:
+                refuse_more_rows(path, reader.line_num)
+                if any(cell.strip() for cell in cells):
+                    values = {name: _cell(cells, place) for name, place in places.items()}
+                    yield f"{path}, line {reader.line_num}", values
+                line = reader.line_num
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}.", hint="Save it as UTF-8.") from error
     except csv.Error as error:
         raise DataError(
             f"{path}, line {line + 1}: the row that begins here cannot be read: {error}.",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from delineate.data.describing.text_file import refuse_long, refuse_more_rows
 from delineate.data.records import RunLengths
 from delineate.errors import DataError
 
@@ -134,12 +135,14 @@ def _titles(header: str, delimiter: str) -> list[str]:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each line, and its values by column."""
     try:
+        refuse_long(path)
         with _open(path) as file:
             header = file.readline()
             delimiter = _delimiter(header) or DELIMITERS[0]
             titles = _titles(header, delimiter)
             _refuse_strange(path, header, titles)
             for line, text in enumerate(file, 2):
+                refuse_more_rows(path, line)
                 cells = _cells(text, delimiter)
                 if cells is None or any(cell.strip() for cell in cells):
                     yield line, _by_title(cells, titles, f"{path}, line {line}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from delineate.data.describing.description import COLOUR, Description, colour_of
+from delineate.data.describing.text_file import MOST_LIST_BYTES, refuse_long
 from delineate.data.layouts.colour_table import read_table
 from delineate.data.layouts.files import Files, by_name, image_files, images_below
 from delineate.data.layouts.layout import Layout
@@ -109,6 +110,7 @@ def _lists(root: Path) -> dict[str, list[str]]:
 
 def _lines(path: Path) -> list[str]:
     try:
+        refuse_long(path, MOST_LIST_BYTES)
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint="Save it as UTF-8.") from error

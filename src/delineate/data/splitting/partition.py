@@ -1,6 +1,8 @@
 """The splits of a data set: its own, or made from a seed."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from delineate.data.dataset import Dataset
@@ -8,6 +10,9 @@ from delineate.data.splitting.prints import fingerprints_of
 from delineate.data.splitting.splits import assign_folds, assign_splits
 from delineate.errors import DataError, RunError
 from delineate.recipe import Data
+
+# Where dataset.json says how masks were read.
+MEANING = "meaning"
 
 
 def partition(dataset: Dataset, settings: Data, *, seed: int) -> Dataset:
@@ -72,16 +77,24 @@ def partition_folds(dataset: Dataset, settings: Data, *, folds: int, seed: int) 
     return [whole.with_splits({**splits, **one}) for one in held]
 
 
-def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
+def partition_as(
+    dataset: Dataset, stored: Mapping[str, Any], *, without: Collection[str] = ()
+) -> Dataset:
     """Return the data set with the splits of a run's ``dataset.json``.
 
+    Args:
+        dataset: The images.
+        stored: The content of that file.
+        without: Names of images that it holds and the data set does not, rightly.
+
     Raises:
-        RunError: The data has changed since.
+        RunError: The data has changed since, or its masks mean something else.
     """
     split_of = {
         (item["name"], item["sha256"]): split
         for split, items in _splits_in(stored).items()
         for item in items
+        if item["name"] not in without
     }
     names = [record.name for record in dataset.records]
     found = list(zip(names, dataset.hashes, strict=True))
@@ -90,16 +103,32 @@ def partition_as(dataset: Dataset, stored: Mapping[str, Any]) -> Dataset:
             f"The data {dataset.name} is not what the run was begun with.",
             hint="Resume with the unchanged data, or begin another run.",
         )
+    # Runs that were begun before there was one have none.
+    if not without and stored.get(MEANING, meaning_of(dataset)) != meaning_of(dataset):
+        raise RunError(
+            f"The masks of {dataset.name} do not mean what they did when the run was begun: its "
+            "classes, their values or colours, or which file is of which class, have changed.",
+            hint="Undo what was changed, such as in dataset.toml, or begin another run.",
+        )
     return dataset.with_splits({name: split_of[name, content] for name, content in found})
 
 
-def stored_names(stored: Mapping[str, Any]) -> set[str]:
-    """Return the names of the images in a run's ``dataset.json``.
+def stored_hashes(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Return the content hash of each image in a run's ``dataset.json``, by name.
 
     Raises:
         RunError: It is damaged.
     """
-    return {item["name"] for items in _splits_in(stored).values() for item in items}
+    return {item["name"]: item["sha256"] for items in _splits_in(stored).values() for item in items}
+
+
+def meaning_of(dataset: Dataset) -> str:
+    """Return the SHA-256 of how masks become class ids, in hexadecimal, whatever the order."""
+    encoding = dataset.encoding
+    parts = sorted((record.name, record.parts, record.ids) for record in dataset.records)
+    values = sorted((int(value), int(number)) for value, number in encoding.values.items())
+    said = [encoding.classes, values, parts]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _splits_in(stored: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
@@ -117,7 +146,10 @@ def _splits_in(stored: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
 
 
 def describe_splits(dataset: Dataset) -> dict[str, Any]:
-    """Return what ``dataset.json`` holds: classes, and name and content hash by split."""
+    """Return what ``dataset.json`` holds: classes, and name and content hash by split.
+
+    It also holds a hash of how masks are read, which a file's content does not tell.
+    """
     splits: dict[str, list[dict[str, str]]] = {}
     for record, content in zip(dataset.records, dataset.hashes, strict=True):
         splits.setdefault(str(record.split), []).append({"name": record.name, "sha256": content})
@@ -125,6 +157,7 @@ def describe_splits(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "layout": dataset.layout,
         "classes": list(dataset.classes),
+        MEANING: meaning_of(dataset),
         "splits": splits,
     }
 

@@ -2,12 +2,16 @@
 
 import zipfile
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Literal
 
 from delineate.errors import WeightsError
 from delineate.zip_directory import count_members, directory_of
 
 Kind = Literal["hdf5", "keras", "torch", "safetensors"]
+
+MOST_BYTES = 4 * 2**30
+"""Bytes of a file of weights: far more than any encoder has."""
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
@@ -22,16 +26,14 @@ def kind_of(path: Path) -> Kind:
     """Return what a file is.
 
     Raises:
-        WeightsError: There is none, or it is no file of weights.
+        WeightsError: There is none, it has more than ``MOST_BYTES``, or it is no file of weights.
     """
+    refuse_large(path)
     try:
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:
-        raise WeightsError(
-            f"The weights {path} cannot be read: {error.strerror}.",
-            hint="Set model.weights to 'imagenet', or to the path of a file or run folder.",
-        ) from error
+        raise _unreadable(path, error) from error
     found = _kind(path, head)
     if found is None:
         what = "is empty" if not head else f"is no file of weights (it begins with {head[:8]!r})"
@@ -41,6 +43,33 @@ def kind_of(path: Path) -> Kind:
             "PyTorch checkpoint (.pt, .pth) or a safetensors file.",
         )
     return found
+
+
+def refuse_large(path: Path) -> int:
+    """Return how many bytes a file has; it is not opened.
+
+    Raises:
+        WeightsError: They are more than ``MOST_BYTES``, it is no regular file, or there is none.
+    """
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not S_ISREG(about.st_mode):
+        raise WeightsError(f"{path} is no regular file.", hint="Name a file of weights.")
+    if about.st_size > MOST_BYTES:
+        raise WeightsError(
+            f"{path} has {about.st_size} bytes; the limit is {MOST_BYTES}.",
+            hint="Save the weights of the encoder alone, without the state of an optimizer.",
+        )
+    return about.st_size
+
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(
+        f"The weights {path} cannot be read: {error.strerror}.",
+        hint="Set model.weights to 'imagenet', or to the path of a file or run folder.",
+    )
 
 
 def _kind(path: Path, head: bytes) -> Kind | None:

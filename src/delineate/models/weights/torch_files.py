@@ -12,6 +12,7 @@ from delineate.child import Limits, room_told, run_child
 from delineate.errors import BundleError, MissingExtraError, WeightsError
 from delineate.modelfiles.raw_tensors import taken
 from delineate.modelfiles.torch_reading import unreadable
+from delineate.models.weights.kinds import refuse_large
 
 State = dict[str, np.ndarray]
 
@@ -24,9 +25,13 @@ MOST_GROWTH, MOST_BYTES = 8, 6 * 2**30
 _LEAST_BYTES, _ANSWER_BYTES = 64 * 2**20, 64 * 2**20
 # PyTorch itself takes some of both before it reads anything.
 _SECONDS, _MEMORY = 60.0, 3 * 10**9
+# What any file may take of both at the most.
+_MOST_SECONDS, _MOST_MEMORY = 120.0, 16 * 10**9
 # What a slow disk gives in a second, and how many bytes of memory each byte of a file may take: its
 # tensors are all there at once, and the one that is converted is there again.
 _PER_SECOND, _PER_BYTE = 10**8, 4
+# Of a safetensors file: the format allows a header of 100 MB, and encoders have one of kilobytes.
+_LENGTH_BYTES, _MOST_HEADER, _MOST_TENSORS = 8, 8 * 2**20, 50_000
 _SAFETENSORS_TYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -64,7 +69,7 @@ def safetensors_state(path: Path) -> State:
 
     Raises:
         MissingExtraError: The package safetensors is not installed.
-        WeightsError: The file is damaged, or holds another type of numbers.
+        WeightsError: The file is damaged, too large, or holds another type of numbers.
     """
     try:
         import safetensors
@@ -74,19 +79,43 @@ def safetensors_state(path: Path) -> State:
             hint="pip install 'delineate[safetensors]'",
         ) from error
     try:
+        _refuse_long_header(path)
         found: Any = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-        return _plain({name: _decoded(stored) for name, stored in found})
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+        return _plain(_all_decoded(found))
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, MemoryError) as error:
         raise unreadable(str(path), error) from error
+
+
+def _refuse_long_header(path: Path) -> None:
+    """Refuse a file before it is read whose header alone would take much memory."""
+    size = refuse_large(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        if length > min(_MOST_HEADER, size - _LENGTH_BYTES):
+            raise ValueError(f"it says that its header has {length} bytes")
+        # Each tensor is an object in it.
+        count = file.read(length).count(b"{")
+    if count > _MOST_TENSORS:
+        raise ValueError(f"its header names more than {_MOST_TENSORS} tensors")
+
+
+def _all_decoded(found: list[tuple[str, Mapping[str, Any]]]) -> State:
+    """Return tensors by their names; each is given up as soon as it is decoded."""
+    state = {}
+    found.reverse()
+    while found:
+        name, stored = found.pop()
+        state[name] = _decoded(stored)
+    return state
 
 
 def _read(path: Path, values: Path) -> State:
     """Return what a child has read, with names as they are stored."""
-    size = path.stat().st_size
+    size = refuse_large(path)
     most = min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
     limits = Limits(
-        seconds=_SECONDS + size / _PER_SECOND,
-        memory=_MEMORY + _PER_BYTE * size,
+        seconds=min(_SECONDS + size / _PER_SECOND, _MOST_SECONDS),
+        memory=min(_MEMORY + _PER_BYTE * size, _MOST_MEMORY),
         written=most + _ANSWER_BYTES,
     )
     found = run_child(

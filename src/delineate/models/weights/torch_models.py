@@ -28,6 +28,8 @@ from delineate.models.weights.torch_files import State
 from delineate.models.weights.torch_names import is_timm, naming_of
 from delineate.models.weights.torch_segformer import from_segformer
 
+# Bytes of a config.json: timm writes one or two kilobytes.
+_MOST_CONFIG = 2**20
 _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 # torchvision up to 0.2 wrote norm.1 for norm1, and its files are still in use.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
@@ -120,6 +122,8 @@ def _config(path: Path) -> tuple[str, tuple[float, ...] | None]:
     """
     beside = path.with_name("config.json")
     try:
+        if beside.stat().st_size > _MOST_CONFIG or not beside.is_file():
+            raise ValueError("it is too large for a configuration")
         config = json.loads(beside.read_text(encoding="utf-8"))
         mean = config.get("pretrained_cfg", {}).get("mean")
         return str(config["architecture"]).lower(), None if mean is None else tuple(mean)

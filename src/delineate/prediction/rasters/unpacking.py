@@ -5,15 +5,23 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-# Bytes that are unpacked at a time, and then forgotten.
-_PIECE = 1 << 20
+# Bytes that are unpacked at a time, and then forgotten; and packed ones that are looked at.
+_PIECE, _WINDOW = 1 << 20, 1 << 16
 # Bytes of the largest block of Zstandard; where a frame does not say its size, its blocks tell it.
 _BLOCK = 1 << 17
 _FRAME, _SKIPPED = 0xFD2FB528, 0x184D2A50
+# Streams or frames, and blocks of Zstandard, that any data may have, and how many bytes each gives
+# on the average where there are more: writers give one stream, and larger blocks.
+_FREE_STREAMS, _STREAM = 16, 1 << 12
+_FREE_BLOCKS, _OF_BLOCK = 1 << 10, 1 << 9
+
+
+class _TooManyError(Exception):
+    """Data have more parts than they would need."""
 
 
 def fits(kind: str, data: bytes, most: int) -> bool:
-    """Return whether compressed data become a number of bytes at most.
+    """Return whether compressed data become a number of bytes at most, in not too many parts.
 
     What is no such data at all fits: the decoder will refuse it.
 
@@ -29,57 +37,68 @@ def fits(kind: str, data: bytes, most: int) -> bool:
     """
     total = 0
     try:
-        for count in _COUNTS[kind](data):
+        for count in _COUNTS[kind](data, most):
             total += count
             if total > most:
                 return False
+    except _TooManyError:
+        return False
     except (zlib.error, OSError, ValueError):
         return True
     return True
 
 
-def _blosc(data: bytes) -> Iterable[int]:
+def _blosc(data: bytes, _: int) -> Iterable[int]:
     return [int.from_bytes(data[4:8], "little")]
 
 
-def _lz4(data: bytes) -> Iterable[int]:
+def _lz4(data: bytes, _: int) -> Iterable[int]:
     return [int.from_bytes(data[:4], "little")]
 
 
-def _gzip(data: bytes) -> Iterator[int]:
-    return _inflated(data, 31)
+def _gzip(data: bytes, most: int) -> Iterator[int]:
+    return _inflated(data, 31, most)
 
 
-def _zlib(data: bytes) -> Iterator[int]:
-    return _inflated(data, 15)
+def _zlib(data: bytes, most: int) -> Iterator[int]:
+    return _inflated(data, 15, most)
 
 
-def _inflated(data: bytes, bits: int) -> Iterator[int]:
+def _inflated(data: bytes, bits: int, most: int) -> Iterator[int]:
     """Yield the sizes of the pieces that streams of deflate, one behind the other, unpack to."""
-    while data:
+    view, place = memoryview(data), 0
+    for _ in _counted(_FREE_STREAMS + most // _STREAM):
         stream: Any = zlib.decompressobj(bits)
-        while data and not stream.eof:
-            yield len(stream.decompress(data, _PIECE))
-            data = stream.unconsumed_tail
-        data = stream.unused_data
+        while not stream.eof:
+            # What is left of a piece is copied, and so a piece is short.
+            piece = view[place : place + _WINDOW]
+            if not piece:
+                return
+            yield len(stream.decompress(piece, _PIECE))
+            left = stream.unused_data if stream.eof else stream.unconsumed_tail
+            place += len(piece) - len(left)
 
 
-def _bz2(data: bytes) -> Iterator[int]:
+def _bz2(data: bytes, most: int) -> Iterator[int]:
     """Yield the sizes of the pieces that streams of bzip2, one behind the other, unpack to."""
-    while data:
+    view, place = memoryview(data), 0
+    for _ in _counted(_FREE_STREAMS + most // _STREAM):
         stream = bz2.BZ2Decompressor()
         while not stream.eof:
-            yield len(stream.decompress(data, _PIECE))
-            data = b""
-            if stream.needs_input:
+            piece = view[place : place + _WINDOW] if stream.needs_input else b""
+            if stream.needs_input and not piece:
                 return
-        data = stream.unused_data
+            place += len(piece)
+            yield len(stream.decompress(piece, _PIECE))
+        place -= len(stream.unused_data)
 
 
-def _zstd(data: bytes) -> Iterator[int]:
+def _zstd(data: bytes, most: int) -> Iterator[int]:
     """Yield the sizes of frames of Zstandard, as they say it or as their blocks do (RFC 8878)."""
-    place = 0
-    while place + 5 <= len(data):
+    place, blocks = 0, _counted(_FREE_BLOCKS + most // _OF_BLOCK)
+    for _ in _counted(_FREE_STREAMS + most // _STREAM):
+        if place + 5 > len(data):
+            return
         magic = _number(data, place, 4)
         if magic & ~15 == _SKIPPED:
             place += 8 + _number(data, place + 4, 4)
@@ -91,27 +110,41 @@ def _zstd(data: bytes) -> Iterator[int]:
         place += 6 - single + (0, 1, 2, 4)[flags & 3]
         width = (single, 2, 4, 8)[flags >> 6]
         said = _number(data, place, width) + (256 if width == 2 else 0)
-        found, place = _blocks(data, place + width)
+        found, place = _blocks(data, place + width, blocks)
         place += 4 * (flags >> 2 & 1)
         yield said if width else found
 
 
-def _blocks(data: bytes, place: int) -> tuple[int, int]:
+def _blocks(data: bytes, place: int, blocks: Iterator[int]) -> tuple[int, int]:
     """Return how many bytes the blocks of a frame may become at most, and where they end."""
-    found, last = 0, 0
-    while not last and place + 3 <= len(data):
+    found = 0
+    for _ in blocks:
+        if place + 3 > len(data):
+            break
         header = _number(data, place, 3)
         last, kind, size = header & 1, header >> 1 & 3, header >> 3
         found += size if kind < 2 else _BLOCK
         place += 3 + (1 if kind == 1 else size)
+        if last:
+            break
     return found, place
+
+
+def _counted(most: int) -> Iterator[int]:
+    """Yield so many numbers.
+
+    Raises:
+        _TooManyError: One more was asked for.
+    """
+    yield from range(most)
+    raise _TooManyError
 
 
 def _number(data: bytes, place: int, width: int) -> int:
     return int.from_bytes(data[place : place + width], "little")
 
 
-_COUNTS: dict[str, Callable[[bytes], Iterable[int]]] = {
+_COUNTS: dict[str, Callable[[bytes, int], Iterable[int]]] = {
     "blosc": _blosc,
     "bz2": _bz2,
     "gzip": _gzip,

@@ -157,6 +157,10 @@ class ZarrFiles:
         size = check_file(path, what="Chunk", most=most).st_size
         with path.open("rb") as file:
             places = [[0, size]] if self._shards is None else self._shards.places(file, size)
+            if sum(length for _, length in places) > size:  # the same bytes for many chunks
+                raise refuse(
+                    self.image, f"has chunks ({key}) that overlap", "Copy or export it again."
+                )
             if not all(self._coding.fits(file, place, length) for place, length in places):
                 why = f"has a chunk ({key}) that would become larger than its {self.stored}"
                 raise refuse(self.image, why, "Copy or export it again.")
