@@ -173,7 +173,10 @@ MODES = {
             "loss.terms": {"sparse_categorical_crossentropy": 1.0},
         }
     ),
-    "folds": Mode({"training.folds": 2, "callbacks.early_stopping": "none"}),
+    # Each fold trains on four images: two steps, too.
+    "folds": Mode(
+        {"training.folds": 2, "training.batch_size": 2, "callbacks.early_stopping": "none"}
+    ),
     # So large that it never ends the training, whose weights the clock would decide then.
     "budget": Mode({"training.budget": 600.0}, telling=_is_counted),
     "a rate of the encoder's own": Mode({"training.encoder_rate": 0.1}),
