@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from measure import ROWS, read_rows, run, run_script, write_rows
+from measure import ROWS, circumstances, read_rows, run, run_script, write_rows
 
 SIDES = (10_000, 20_000, 40_000)
 TILE = 512
@@ -28,7 +28,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     known = read_rows("large")["rows"] if (ROWS / "large.json").is_file() else []
     others = [row for row in known if row["run"] != bundle.name]
-    rows = [{"run": bundle.name, **in_a_child("tiling", bundle, picture)}]
+    about = {"run": bundle.name, "commit": circumstances()["commit"]}
+    rows = [{**about, **in_a_child("tiling", bundle, picture)}]
     for side in map(int, sys.argv[4:] or SIDES):
         path = folder / f"{side}.tif"
         if not path.is_file():
@@ -39,7 +40,7 @@ def main() -> None:
         cost, _ = run("predict", bundle, path, "--to", folder / "masks")
         network = in_a_child("network", bundle, side)
         cost["command"] = f"delineate predict RUN {path.name} --to FOLDER"
-        rows.append({"run": bundle.name, "side": side, **cost, **network})
+        rows.append({**about, "side": side, **cost, **network})
         print(rows[-1], flush=True)
         write_rows("large", [*others, *rows])
 
