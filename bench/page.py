@@ -7,7 +7,7 @@ from accuracy_page import accuracy_page
 from matrix_page import matrix_page
 from measure import ROWS, read_rows
 from models_page import models_page
-from reach_page import engines_page, large_page, sizes_page, video_page
+from reach_page import engines_page, large_page, limits_page, sizes_page, video_page
 from speed_page import speed_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -27,6 +27,7 @@ RECIPES = ("unet-nuclei", "unet-dice")
 # Sections of the benchmarks that are there once they have been measured.
 REACH = (
     ("speed", speed_page, "speed.py FOLDER DATA"),
+    ("limits", limits_page, "limits.py BUNDLE"),
     ("speed_gpu", speed_page, "speed.py FOLDER DATA` with `RIVALS_DEVICE=cuda"),
     ("engines", engines_page, "engines.py RUN DATA..."),
     ("large", large_page, "large.py RUN FOLDER PICTURE"),

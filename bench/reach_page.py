@@ -5,6 +5,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+# Kinds of layers with less of the time are not told.
+LEAST_SHARE = 0.02
+
 
 def large_page(kept: Row, note: str) -> str:
     """Return the section on images beyond memory."""
@@ -41,6 +44,31 @@ def large_page(kept: Row, note: str) -> str:
             f"average, and {row['changed']:.2%} of the pixels have another class.",
         ]
     return "\n".join([*lines, "", note, ""])
+
+
+def limits_page(kept: Row, note: str) -> str:
+    """Return what limits the prediction of one image."""
+    timed = [row for row in kept["rows"] if "what" in row]
+    shares = [row for row in kept["rows"] if row.get("share", 0) >= LEAST_SHARE]
+    height, width = timed[0]["size"]
+    largest = ", ".join(f"{row['layers']} {row['share']:.0%}" for row in shares)
+    return "\n".join(
+        [
+            "### What limits a single image",
+            "",
+            f"{timed[0]['run']}, {timed[0]['engine']}, an image of {height}×{width} pixels: with",
+            "delineate, and by the engine with other settings, in turns; the median.",
+            "",
+            "| what | milliseconds |",
+            "| --- | --- |",
+            *(f"| {row['what']} | {row['milliseconds']:.1f} |" for row in timed),
+            "",
+            f"The engine's time goes into {largest}.",
+            "",
+            note,
+            "",
+        ]
+    )
 
 
 def video_page(kept: Row, note: str) -> str:

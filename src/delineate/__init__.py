@@ -11,6 +11,8 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from delineate.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from delineate.bundle import Bundle, Card
     from delineate.data.checking.check import check
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from delineate.runs import Run
     from delineate.training.demo import demo
     from delineate.training.train import train
-
-__version__ = "0.1.0"
 
 _PLACES = {
     "Bundle": "delineate.bundle",

@@ -4,9 +4,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from delineate.share import give_way
+
 
 class Background:
-    """Does one thing after the other beside what goes on.
+    """Does one thing after the other beside what goes on, and after it where cores are few.
 
     What goes wrong is raised when the next thing is to be done, or waited for; nothing that was to
     come after it is done.
@@ -17,7 +19,7 @@ class Background:
 
     def __init__(self, most: int = 1) -> None:
         self._most = most
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="background")
+        self._pool = ThreadPoolExecutor(1, "background", initializer=give_way)
         self._waiting: deque[Future[None]] = deque()
         self._failed = False
 

@@ -198,7 +198,7 @@ class Bundle:
                 or, in a bundle from elsewhere, one too many.
         """
         folder = _bundle_folder(Path(path))
-        card, ours = _read_card(folder / CARD)
+        card, ours = read_card(folder)
         _require_models(folder, card)
         verify(folder, folder / CARD, card.files, card.sizes, strange=not ours)
         return cls(folder, card, ours)
@@ -237,6 +237,39 @@ class Bundle:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         return cls(folder, card, opened.ours)
+
+
+def read_card(folder: Path) -> tuple[Card, bool]:
+    """Return the card of a bundle, whose files are not looked at.
+
+    Args:
+        folder: The bundle's.
+
+    Returns:
+        The card, and whether it is as it was written on this machine.
+
+    Raises:
+        BundleError: It cannot be read.
+    """
+    path = folder / CARD
+    try:
+        values = json.loads(_small_text(path))
+        mark = values.pop(_MARK, None) if isinstance(values, dict) else None
+        ours = mark is not None and is_marked(values, mark)
+        values = _as_of_now(values)
+        version = values.get("format_version") if isinstance(values, dict) else None
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{path} has the format version {str(version)[:_SHOWN]}, this delineate reads "
+                f"{FORMAT_VERSION}.",
+                hint="Open it with the delineate that wrote it, or a newer one.",
+            )
+        return Card.model_validate(values), ours
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
+        raise BundleError(
+            f"{path} cannot be read: {_reason(error)}.",
+            hint="Copy the bundle again, or open it with the delineate that wrote it.",
+        ) from error
 
 
 def copy_bundle(source: Bundle, target: Path, card: Card) -> Bundle:
@@ -335,28 +368,6 @@ def _text_of(card: Card, *, marked: bool) -> str:
     if marked and (mark := mark_of(values)):
         values[_MARK] = mark
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-
-
-def _read_card(path: Path) -> tuple[Card, bool]:
-    """Return a card, and whether it is as it was written on this machine."""
-    try:
-        values = json.loads(_small_text(path))
-        mark = values.pop(_MARK, None) if isinstance(values, dict) else None
-        ours = mark is not None and is_marked(values, mark)
-        values = _as_of_now(values)
-        version = values.get("format_version") if isinstance(values, dict) else None
-        if version != FORMAT_VERSION:
-            raise BundleError(
-                f"{path} has the format version {str(version)[:_SHOWN]}, this delineate reads "
-                f"{FORMAT_VERSION}.",
-                hint="Open it with the delineate that wrote it, or a newer one.",
-            )
-        return Card.model_validate(values), ours
-    except (OSError, ValueError, RecursionError, ValidationError) as error:
-        raise BundleError(
-            f"{path} cannot be read: {_reason(error)}.",
-            hint="Copy the bundle again, or open it with the delineate that wrote it.",
-        ) from error
 
 
 def _small_text(path: Path) -> str:

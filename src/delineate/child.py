@@ -124,6 +124,22 @@ def run_child(
 
 
 @contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """Yield a folder that goes when the block ends.
+
+    Args:
+        name: What is opened.
+
+    Raises:
+        BundleError: The temporary folder has no room for it, or there is none.
+    """
+    with room_told(name):
+        temporary = TemporaryDirectory()
+    with temporary as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def room_told(name: str) -> Iterator[None]:
     """Turn an error of a full temporary folder into one with a hint: no file is at fault.
 

@@ -12,6 +12,10 @@ class Terminated(KeyboardInterrupt):
     """A SIGTERM has been heeded: everything is tidy, and the process is to end."""
 
 
+class Stopped(KeyboardInterrupt):
+    """A Ctrl-C has been heeded: everything is saved."""
+
+
 class StopRequest:
     """While open, the first SIGINT or SIGTERM only asks to stop; a second SIGINT interrupts.
 
@@ -29,9 +33,9 @@ class StopRequest:
 
         Raises:
             Terminated: The stop was asked for by SIGTERM.
-            KeyboardInterrupt: It was asked for by Ctrl-C.
+            Stopped: It was asked for by Ctrl-C.
         """
-        raise Terminated if self.urgent else KeyboardInterrupt
+        raise Terminated if self.urgent else Stopped
 
     def __enter__(self) -> "StopRequest":
         """Take over the signals, if this is the main thread."""

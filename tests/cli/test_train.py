@@ -7,7 +7,9 @@ import pytest
 
 from delineate.bundle import Bundle
 from delineate.cli import main as cli
+from delineate.cli.output import INTERRUPTED
 from delineate.data.synthetic.nuclei import make_nuclei
+from delineate.interrupt import Stopped
 from delineate.recipe import Recipe
 from delineate.runs import Run
 
@@ -46,6 +48,22 @@ def delineate(capsys):
         return (code, *capsys.readouterr())
 
     return command
+
+
+@pytest.mark.parametrize(("how", "saved"), [(Stopped, "saved; "), (KeyboardInterrupt, "")])
+def test_who_stops_reads_how_to_go_on_and_whether_all_is_saved(
+    delineate, nuclei, tmp_path, monkeypatch, how, saved
+):
+    def stopped(*_, to, **others):
+        to.mkdir()
+        Run(to).recipe.write_text("")
+        raise how
+
+    monkeypatch.setattr("delineate.training.train.train", stopped)
+    run = tmp_path / "run"
+    code, _, err = delineate("train", nuclei, "--recipe", "unet-nuclei", "--to", run)
+    assert code == INTERRUPTED
+    assert f"\n{saved}go on with: delineate train {nuclei} --to {run} --resume\n" in f"\n{err}"
 
 
 def test_a_plan_is_written_with_its_reasons_and_trained_as_it_stands(delineate, nuclei, tmp_path):

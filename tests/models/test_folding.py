@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from delineate.models.fast import exchange_kernels
-from delineate.models.folding import fold_frozen
+from delineate.models.folding import fold_frozen, validating
 
 as_array = keras.ops.convert_to_numpy
 
@@ -58,6 +58,34 @@ def test_a_normalisation_that_is_thawed_works_as_before():
         model.get_layer("first").trainable = True
         model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
         model.train_on_batch(IMAGES, WANTED)
+    for first, second in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+
+
+def test_a_validation_folds_what_is_trained_and_the_next_step_does_not():
+    models = [compiled(folded=folded) for folded in (False, True)]
+    for model in models:
+        for name in ("first", "second"):
+            model.get_layer(name).trainable = True
+        model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    usual, quick = models
+    calls = []
+    normalise = quick.get_layer("first").call
+
+    def counted(inputs, training=None, mask=None):
+        found = normalise(inputs, training=training, mask=mask)
+        calls.append(found is inputs)
+        return found
+
+    quick.get_layer("first").call = counted
+    for _ in range(2):
+        usual.train_on_batch(IMAGES, WANTED)
+        quick.train_on_batch(IMAGES, WANTED)
+        with validating():
+            found = quick.test_on_batch(IMAGES, WANTED)
+        assert np.allclose(found, usual.test_on_batch(IMAGES, WANTED), rtol=1e-4)
+    assert calls[0] is False
+    assert True in calls
     for first, second in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
 

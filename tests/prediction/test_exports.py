@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from delineate import bundle as bundle_module
 from delineate.bundle import Bundle, Export, Member, copy_bundle
 from delineate.errors import BundleError
 from delineate.prediction import exports
@@ -85,7 +86,8 @@ def test_a_card_that_makes_no_sense_is_passed_over(run, text):
 
 
 def test_a_card_that_is_too_large_is_not_read(run, monkeypatch):
-    monkeypatch.setattr(exports, "MOST_CARD_BYTES", 10)
+    size = (run / "best" / "card.json").stat().st_size
+    monkeypatch.setattr(bundle_module, "MOST_CARD_BYTES", size)
     assert [bundle.folder.name for bundle in ranked(run)] == ["best"]
 
 

@@ -38,7 +38,7 @@ def about(
 ) -> None:
     """Semantic image segmentation on Keras 3: from a folder of images and masks to a model."""
     if version:
-        from delineate import __version__
+        from delineate.version import __version__
 
         print(f"delineate {__version__}")
 

@@ -80,6 +80,7 @@ def _train(
     if not resume and chosen.training.folds == 1:
         heading.append(f"what the network sees: {Run(folder).batch}")
     from delineate.cli.progress import Display
+    from delineate.interrupt import Stopped, Terminated
     from delineate.planning.plan import Plan, plan
     from delineate.training.refusing import refuse_settings
     from delineate.training.train import train as run_training
@@ -98,9 +99,11 @@ def _train(
             progress=reading,
             download=progress_of("downloading weights: bytes"),
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if Run(folder).recipe.is_file():
-            say(f"saved; go on with: delineate train {data} --to {folder} --resume")
+            # A second Ctrl-C leaves what was saved before.
+            saved = "saved; " if isinstance(error, Stopped | Terminated) else ""
+            say(f"{saved}go on with: delineate train {data} --to {folder} --resume")
         raise
     _tell_refined(run)
     put(summary(run), as_json=as_json, text=str(run.folder))

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
 import numpy as np
 
-from delineate.child import Limits, room_told, run_child
+from delineate.child import Limits, room_told, run_child, temporary_folder
 from delineate.errors import WeightsError
 from delineate.modelfiles.raw_tensors import taken
 
@@ -42,10 +41,8 @@ def plain_copy(path: Path, *, name: str = "") -> Iterator[Path]:
         BundleError: It could not be read within the limits, or the temporary folder has no room.
     """
     name = name or str(path)
-    with room_told(name):
-        temporary = TemporaryDirectory()
-    with temporary as folder:
-        yield _copied(path, Path(folder), name)
+    with temporary_folder(name) as folder:
+        yield _copied(path, folder, name)
 
 
 def most_bytes(size: int) -> int:

@@ -1,12 +1,14 @@
-"""Frozen batch normalisation folded into the convolution before it, for training.
+"""Frozen batch normalisation folded into the convolution before it, in training and validation.
 
 Where its statistics and weights stay, batch normalisation is one factor and one offset for each
 channel. Keras multiplies and adds them to each feature, which reads and writes all of it twice
 more; multiplied into the kernel, the factor costs next to nothing.
 """
 
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -21,12 +23,31 @@ Pair = tuple[layers.Layer, layers.BatchNormalization]
 _RANK = 4
 
 
+class _Calls(threading.local):
+    """What the models that this thread calls, or makes a program of, are called for."""
+
+    validating = False
+
+
+_calls = _Calls()
+
+
+@contextmanager
+def validating() -> Iterator[None]:
+    """While open, this thread's models are only looked at: all normalisation is as if frozen."""
+    before, _calls.validating = _calls.validating, True
+    try:
+        yield
+    finally:
+        _calls.validating = before
+
+
 def fold_frozen(model: keras.Model, *, predicting: bool = False) -> int:
     """Let convolutions do the work of the batch normalisation behind them, while that is frozen.
 
     Only what layers do in this process changes: weights, configuration and what is saved stay as
     they are, and outputs up to rounding. A normalisation that is trained, now or later, works as
-    before. To be called before the model is compiled.
+    before, but within :func:`validating`. To be called before the model is compiled.
 
     Args:
         model: A functional model.
@@ -44,7 +65,7 @@ def fold_frozen(model: keras.Model, *, predicting: bool = False) -> int:
 
 
 def _is_frozen(normalisation: layers.BatchNormalization, predicting: bool) -> bool:
-    return predicting or not normalisation.trainable
+    return predicting or _calls.validating or not normalisation.trainable
 
 
 def _pairs(model: keras.Model) -> list[Pair]:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import BadZipFile
 
@@ -17,6 +16,7 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
+from delineate.child import temporary_folder
 from delineate.errors import BundleError, WeightsError
 from delineate.modelfiles.hdf5 import Tensor, kind_of, most_bytes, plain_copy, tensors_in
 from delineate.modelfiles.keras_archive import config_of, extract_weights, refusal
@@ -53,8 +53,8 @@ def _own(path: Path) -> keras.Model:
 
 def _strange(path: Path) -> keras.Model:
     config = config_of(path)
-    with TemporaryDirectory() as folder, _told(path):
-        weights = Path(folder) / "weights.h5"
+    with temporary_folder(str(path)) as folder, _told(path):
+        weights = folder / "weights.h5"
         extract_weights(path, weights)
         with plain_copy(weights, name=str(path)) as plain:
             weights.unlink()

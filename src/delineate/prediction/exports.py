@@ -1,20 +1,17 @@
 """Which of a run's exports predicts: the fastest one whose engine runs here."""
 
-import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from stat import S_ISREG
-from typing import Any
 
-from delineate.bundle import CARD, MOST_CARD_BYTES, Bundle, Card
+from delineate.bundle import Bundle, Card, read_card
 from delineate.catalog import RUNTIMES
 from delineate.errors import BundleError
 from delineate.runs import Run
-from delineate.trust import is_marked
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +33,6 @@ DECIDING = {
 # Folders of exports whose cards are read, and exports that are looked at whole: of a run from
 # elsewhere they may be many, and large.
 _MOST_FOLDERS, _MOST_OPENED = 100, 8
-# What a card's file that makes no sense leads to.
-_SENSELESS = (
-    *(ArithmeticError, AttributeError, LookupError, OSError),
-    *(RecursionError, TypeError, ValueError),
-)
-# Under which a card's file has the mark of the machine that has written it.
-_MARK = "made"
 
 
 @dataclass(frozen=True)
@@ -127,28 +117,14 @@ def exports_of(run: Run) -> list[Path]:
 def _claims(run: Run) -> list[_Claim]:
     found = []
     for folder in exports_of(run)[:_MOST_FOLDERS]:
-        try:
-            found.append(_claim(folder))
-        except _SENSELESS:
-            # A damaged export does not keep the run from predicting.
-            continue
+        # A damaged export does not keep the run from predicting.
+        with suppress(BundleError):
+            card, ours = read_card(folder)
+            if card.export is not None:
+                share = card.export.seconds["after"] / card.export.seconds["before"]
+                engine = card.members[0].runtime
+                found.append(_Claim(folder, card.export.source, engine, share, ours))
     return found
-
-
-def _claim(folder: Path) -> _Claim:
-    about = (folder / CARD).stat()
-    if not S_ISREG(about.st_mode) or about.st_size > MOST_CARD_BYTES:
-        raise ValueError("it is no plain file, or too large for a card")
-    values: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    mark = values.pop(_MARK, None)
-    export = values["export"]
-    return _Claim(
-        folder,
-        str(export["source"]),
-        str(values["members"][0]["runtime"]),
-        export["seconds"]["after"] / export["seconds"]["before"],
-        mark is not None and is_marked(values, mark),
-    )
 
 
 def _opened(claims: Sequence[_Claim], best: Bundle) -> list[Bundle]:

@@ -29,6 +29,7 @@ from delineate.prediction.rasters.raster import Raster, bands_of, identity_of, o
 from delineate.prediction.rasters.seams import Seams
 from delineate.prediction.rasters.work import WorkFile
 from delineate.prediction.tiling import Span, spans
+from delineate.share import give_way
 
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
@@ -213,7 +214,7 @@ def _ahead(
     function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item with the function's result, which is made while others are used."""
-    with ThreadPoolExecutor(1, "reading") as pool:
+    with ThreadPoolExecutor(1, "reading", initializer=give_way) as pool:
         waiting: deque[tuple[Item, Future[Result]]] = deque()
         for item in items:
             waiting.append((item, pool.submit(function, item)))

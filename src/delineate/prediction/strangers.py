@@ -9,9 +9,8 @@ from math import isqrt, lcm, prod
 from pathlib import Path
 from typing import Any
 
-from delineate import __version__
 from delineate.bundle import Bundle, Card, Member
-from delineate.child import Limits, run_child
+from delineate.child import Limits, room_told, run_child
 from delineate.data.cache import default_folder
 from delineate.errors import BundleError
 from delineate.files import write_whole
@@ -19,6 +18,7 @@ from delineate.modelfiles.openvino_graph import weights_of
 from delineate.prediction import prepare
 from delineate.prediction.averaging import WAYS
 from delineate.prediction.prepare import Preparation, Runtime
+from delineate.version import __version__
 
 # Of each file of a model; ONNX and LiteRT cannot have larger ones.
 MOST_BYTES = 2 * 2**30
@@ -249,12 +249,13 @@ def _try_once(bundle: Bundle, member: Member) -> None:
         return
     size = sum((bundle.folder / name).stat().st_size for name in card.files)
     limits = Limits(seconds=Limits.seconds + size / _PER_SECOND)
-    run_child(
-        "delineate.prediction.trial",
-        said | {"file": str(path.resolve())},
-        limits=limits,
-        name=str(path),
-    )
+    with room_told(str(path)):
+        run_child(
+            "delineate.prediction.trial",
+            said | {"file": str(path.resolve())},
+            limits=limits,
+            name=str(path),
+        )
     # Where nothing can be kept, it is tried again the next time.
     with suppress(OSError):
         write_whole(mark, b"", durable=False)

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from delineate.data.batches import Batches
 from delineate.data.pipeline import Window
+from delineate.share import give_way
 
 
 def feed(batches: Batches, epoch: int, steps: Iterable[int], workers: int) -> Iterator[Window]:
@@ -22,7 +23,7 @@ def feed(batches: Batches, epoch: int, steps: Iterable[int], workers: int) -> It
             yield batches.batch(epoch, step)
         return
     waiting: deque[Future[Window]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, "feeding", initializer=give_way) as pool:
         try:
             for step in steps:
                 waiting.append(pool.submit(batches.batch, epoch, step))

@@ -17,9 +17,14 @@ from delineate.training.faults import SMALLER_TILE, memory_told
 
 Logs = dict[str, float]
 
+# Of the time, at the most, goes into drawing the curves while a training goes on.
+_SHARE = 0.01
+
 
 class Journal(keras.callbacks.Callback):
-    """Keeps the run's events, and writes them and the curves after each epoch.
+    """Keeps the run's events, and writes them after each epoch, and the curves in the end.
+
+    In between the curves are drawn as often as takes no more than a hundredth of the time.
 
     Attributes:
         events: All events so far; a resumed training puts the earlier ones here.
@@ -32,6 +37,7 @@ class Journal(keras.callbacks.Callback):
         super().__init__()
         self.run = run
         self.events: list[dict[str, Any]] = []
+        self._next = 0.0
 
     def note(self, event: str, **values: Any) -> None:
         """Add an event and write the journal."""
@@ -48,10 +54,22 @@ class Journal(keras.callbacks.Callback):
             self.note(event, **values)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Add the epoch's row and draw the curves."""
+        """Add the epoch's row, and draw the curves if it is time."""
         self.note("epoch", scores={"epoch": epoch + 1, **(logs or {})})
-        curves = draw_curves(epochs_of(self.events), title=self.run.folder.name)
-        write_whole(self.run.curves, curves)
+        if time.monotonic() >= self._next:
+            self._draw()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Draw the curves."""
+        self._draw()
+
+    def _draw(self) -> None:
+        begun = time.monotonic()
+        rows = epochs_of(self.events)
+        if rows:
+            write_whole(self.run.curves, draw_curves(rows, title=self.run.folder.name))
+        done = time.monotonic()
+        self._next = done + (done - begun) / _SHARE
 
 
 class Pictures(keras.callbacks.Callback):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from delineate.metrics import Scores
+from delineate.models.folding import validating
 from delineate.training.checkpoint import restore, values_of
 from delineate.training.optimizers import set_learning_rate
 
@@ -110,7 +111,10 @@ class PlainStepper:
 
     def test(self, images: np.ndarray, masks: np.ndarray) -> Losses:
         """Return the loss of a batch."""
-        return {"loss": float(self.model.test_on_batch(images, masks, return_dict=True)["loss"])}
+        with validating():
+            return {
+                "loss": float(self.model.test_on_batch(images, masks, return_dict=True)["loss"])
+            }
 
     def shown(self) -> AbstractContextManager[None]:
         """Return a context with the averaged weights, where there are some."""

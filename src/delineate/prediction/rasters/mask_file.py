@@ -10,6 +10,7 @@ from delineate.data.proposing.pixel_size import PixelSize
 from delineate.files import whole_file
 from delineate.overlays import PALETTE
 from delineate.prediction.rasters.raster import Size, Tags
+from delineate.share import cores
 
 TILE = 512
 # Above so many bytes of pixels a file might not fit 32-bit offsets, although it is compressed.
@@ -56,6 +57,10 @@ def write_tiff(
             photometric="palette",
             colormap=table,
             compression="zlib",
+            # A third of the time that the usual level takes, for a quarter more bytes.
+            compressionargs={"level": 3},
+            # tifffile's own are half the cores, as if something else went on.
+            maxworkers=cores(),
             # Of tiles that wait for a thread: tifffile's own takes half a GiB.
             buffersize=_WAITING,
             bigtiff=size[0] * size[1] > _BIG,
