@@ -189,6 +189,21 @@ def test_a_group_without_a_name_is_none():
     assert Description(group_pattern=r"^([a-z]*)").group_of("12") is None
 
 
+@pytest.mark.parametrize("name", ["a", '"a b"', "'a'", '"\\""', "a-b_c"])
+@pytest.mark.parametrize("joined", [".", " . "])
+def test_a_key_of_very_many_names_is_refused_before_it_is_parsed(name, joined):
+    key = joined.join([name] * 1_000_000)
+    for text in (f"{key} = 1", f"[{key}]", f"groups = {{{key} = 1}}"):
+        with pytest.raises(DataError, match="more than 32 names joined by points"):
+            parse_description(text)
+
+
+def test_points_in_the_names_of_files_are_no_keys():
+    name = "1.2.840.113619.2.55.3.604688119.971.1234.png"
+    said = parse_description(f'[groups.of]\n"{name}" = "first"\n')
+    assert said.groups == {name: "first"}
+
+
 def test_a_file_of_nothing_but_brackets_is_refused():
     with pytest.raises(DataError, match="brackets within brackets"):
         parse_description("a = " + "[" * 9999)

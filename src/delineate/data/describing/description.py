@@ -26,6 +26,14 @@ PLACEHOLDERS = {
     "masks": ("{stem}", "{split}", "{class}"),
 }
 
+# Names joined by points, more than any key here has: a parser may take the square of their number.
+_JOINED = 32
+_LONG_KEY = re.compile(
+    r"""(?<![\w\\.-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)"""
+    rf"{{{_JOINED}}}",
+    re.ASCII,
+)
+
 MaskEncoding = Literal["ids", "binary", "colours", "one-hot", "objects"]
 RGB = tuple[int, int, int]
 _Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -180,6 +188,11 @@ def parse_description(text: str, origin: str = FILE) -> Description:
         >>> parse_description('classes.names = ["ground", "cell"]').names
         ('ground', 'cell')
     """
+    if _LONG_KEY.search(text):
+        raise DataError(
+            f"{origin} has a key of more than {_JOINED} names joined by points.",
+            hint="Write it anew; 'delineate check --write' proposes one.",
+        )
     try:
         return _File.model_validate(tomllib.loads(text)).description()
     except tomllib.TOMLDecodeError as error:
