@@ -127,7 +127,6 @@ def _killed(backend: str, count: int) -> tuple[Figure, ...]:
         figures.right(count, moments, of=of),
         figures.stood(count // 10, "a step", moments, of=of),
         figures.stood(count // 10, "an epoch", moments, of=of),
-        figures.right(1, f"changes of a file on {BACKENDS[backend]}", of=f"{backend}: change "),
     )
 
 
@@ -140,7 +139,10 @@ CAMPAIGNS = {
         "the weights, scores and best model of the uninterrupted training, bit for bit; and to have "
         "a best bundle that opens at any time.",
         tables.kills,
-        tuple(figure for backend, count in KILLED.items() for figure in _killed(backend, count)),
+        (
+            *(figure for backend, count in KILLED.items() for figure in _killed(backend, count)),
+            figures.right(1, "changes of a file", of="tensorflow: change "),
+        ),
     ),
     "resume-matrix": Campaign(
         "Every way to train",
