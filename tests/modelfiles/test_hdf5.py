@@ -164,7 +164,9 @@ def test_limits_that_are_passed_name_the_file(path, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("where", ["TemporaryDirectory", "run_child", "_write"])
+@pytest.mark.parametrize(
+    "where", ["child.TemporaryDirectory", "modelfiles.hdf5.run_child", "modelfiles.hdf5._write"]
+)
 @pytest.mark.parametrize(
     "error",
     [
@@ -177,7 +179,7 @@ def test_a_full_temporary_folder_is_no_fault_of_the_file(path, monkeypatch, wher
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(hdf5, where, fail)
+    monkeypatch.setattr(f"delineate.{where}", fail)
     with (
         pytest.raises(BundleError, match=r"temporary folder .* has no room .*own\.h5") as told,
         plain_copy(path),
