@@ -18,12 +18,12 @@ TITLES = {
 # Of what falls short of its aim: 1.05 × PyTorch's best in prediction, as fast in whole trainings.
 LIMITS = {
     ("prediction 1", "densenet121 256"): (
-        "What limits it: nearly all of the time is the engine's, and nearly all of that goes into",
-        "convolutions; no setting of the engine is faster: see",
+        "What limits it: nearly all of the time is the engine's, and most of that goes into",
+        "convolutions; none of its other settings gains more than about a hundredth: see",
         "[what limits a single image](#what-limits-a-single-image).",
     ),
     ("whole", "plain 128"): (
-        "What limits it: the step is as fast as PyTorch's, by one library. On top of it scores",
+        "What limits it: the step alone is as fast as PyTorch's best. On top of it scores",
         "are counted in each step, and after each epoch the best model and a resume point with the",
         "optimizer's state are written and verified. What could be taken off has been: validation",
         "folds normalisation, curves are drawn in a hundredth of the time, and threads beside the",

@@ -84,8 +84,9 @@ def test_a_validation_folds_what_is_trained_and_the_next_step_does_not():
         with validating():
             found = quick.test_on_batch(IMAGES, WANTED)
         assert np.allclose(found, usual.test_on_batch(IMAGES, WANTED), rtol=1e-4)
-    assert calls[0] is False
-    assert True in calls
+    # The step came first; some call after it has left normalisation out.
+    assert not calls[0]
+    assert any(calls)
     for first, second in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
 
