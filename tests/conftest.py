@@ -9,6 +9,9 @@ import pytest
 # Before any test module imports Keras.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: PyTorch's threads would wait for each other, a quarter of the time.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # JAX compiles each small network for seconds: once is enough for all tests.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "jax-tests"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
