@@ -88,7 +88,8 @@ def commands_page() -> str:
     parts = [
         f"{NOTE}# Commands\n\n`RUN` is a run folder or a bundle. Results go to stdout, talk and "
         "progress to stderr; with `--json` stdout is one JSON object. Exit codes: 0 done, 1 failed "
-        "or findings, 2 asked wrongly, 130 interrupted.\n"
+        "or findings, 2 asked wrongly, 130 interrupted, 141 when stdout was closed (as by `head`), "
+        "143 ended by SIGTERM.\n"
     ]
     for name, command in group.commands.items():
         context = typer.Context(command, info_name=f"delineate {name}", max_content_width=80)

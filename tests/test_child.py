@@ -1,6 +1,5 @@
 """Children: plain values and arrays there, plain values or an error back, and not too much taken."""
 
-import errno
 import os
 import sys
 import tempfile
@@ -9,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from delineate import child
-from delineate.child import Limits, room_told, run_child
+from delineate.child import Limits, run_child
 from delineate.errors import BundleError, MissingExtraError
 
 PROGRAM = """
@@ -126,57 +124,14 @@ def test_a_child_without_room_for_its_answer_names_the_temporary_folder(program,
     assert "TMPDIR" in error.value.hint
 
 
-NO_ROOM = [
-    OSError(errno.ENOSPC, "No space left on device"),
-    OSError(errno.EDQUOT, "Disk quota exceeded"),
-    OSError(errno.EFBIG, "File too large"),
-    RuntimeError("Can't decrement id ref count (file write failed: time = 1, errno = 28, ...)"),
-]
-
-
-@pytest.mark.parametrize("error", NO_ROOM, ids=str)
-def test_a_full_temporary_folder_is_named_and_what_to_do(error):
-    with (
-        pytest.raises(BundleError, match="has no room for what is in the file") as told,
-        room_told("the file"),
-    ):
-        raise error
-    assert tempfile.gettempdir() in told.value.message
-    assert "TMPDIR" in told.value.hint
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.EACCES, "Permission denied"),
-        OSError("Unable to open file (truncated file: eof = 96, errno = 2)"),
-        RuntimeError("another one"),
-        ValueError("errno = 28"),
-    ],
-    ids=str,
-)
-def test_other_errors_stay_what_they_are(error):
-    with pytest.raises(type(error)) as told, room_told("the file"):
-        raise error
-    assert told.value is error
-
-
-def test_disks_that_are_all_full_are_told(monkeypatch):
-    """Python then finds no temporary folder."""
-
-    def none():
-        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
-
-    monkeypatch.setattr(child, "gettempdir", none)
-    with (
-        pytest.raises(BundleError, match="No temporary folder has room for what is in the file"),
-        room_told("the file"),
-    ):
-        pytest.fail("it has begun")
-
-
 def test_limits_are_told_in_round_numbers():
     assert str(Limits(seconds=60.4, memory=3_123_456_789)) == "60 s and 3.1 GB"
+
+
+def test_a_file_may_take_the_longer_the_larger_it_is():
+    assert Limits.for_file(0) == Limits()
+    given = Limits.for_file(3 * 10**8, seconds=60, memory=10**9, numbers=100)
+    assert given == Limits(seconds=63, memory=10**9, written=64 * 2**20 + 100)
 
 
 def test_a_child_with_limits_is_silent(program, capfd, monkeypatch):

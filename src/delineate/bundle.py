@@ -216,6 +216,8 @@ class Bundle:
             ours: Whether the model files were made here; False: they were copied from elsewhere.
 
         Raises:
+            BundleError: What was written is no bundle, such as one without a model that its card
+                names; what stood there before is untouched.
             OSError: It cannot be written; what stood there before is untouched.
         """
         make_folder(folder.parent)
@@ -283,6 +285,7 @@ def copy_bundle(source: Bundle, target: Path, card: Card) -> Bundle:
         card: Its card; ``files`` and ``sizes`` are filled in.
 
     Raises:
+        BundleError: The card is not one of these files; what stood there before is untouched.
         OSError: It cannot be written; what stood there before is untouched.
     """
 

@@ -7,19 +7,19 @@ They are no sandbox: a child may do whatever its user may.
 import errno
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from delineate.errors import BundleError, DelineateError, MissingExtraError, WeightsError
+from delineate.temporary import no_room
 
 Arrays = dict[str, np.ndarray]
 Work = Callable[[dict[str, Any], Arrays], Any]
@@ -32,13 +32,12 @@ _KINDS: dict[str, type[DelineateError]] = {
 _RESERVED = 8 * 2**30
 # Bytes of the answer of a child with limits.
 _MOST_ANSWER = 64 * 2**20
+# Bytes that a slow disk gives in a second.
+_PER_SECOND = 10**8
 # Killed for its time, by the system for its memory, and by the limit of the processor's time.
 _TOO_MUCH = (None, -9, -24)
-# A full disk and a quota that is used up; and a file that is larger than files may be.
+# A full disk, and a quota that is used up.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_ROOM = (*_FULL, errno.EFBIG)
-# HDF5 says the system's number in words.
-_NUMBER = re.compile(r"errno = (\d+)")
 # With which a child ends that has no room for its answer.
 _NO_ROOM_STATUS = 73
 # A thread for each core would take memory of its own, and HDF5 would load plugins from any folder
@@ -63,7 +62,21 @@ class Limits:
 
     seconds: float = 9.0
     memory: int = 2 * 10**9
-    written: int = 64 * 2**20
+    written: int = _MOST_ANSWER
+
+    @classmethod
+    def for_file(
+        cls, size: int, *, seconds: float = seconds, memory: int = memory, numbers: int = 0
+    ) -> "Limits":
+        """Return what a child may take that reads a file.
+
+        Args:
+            size: Of the file, in bytes: it takes the longer, the more there are.
+            seconds: What any file may take.
+            memory: Bytes.
+            numbers: Bytes of a file that the child writes beside its answer.
+        """
+        return cls(seconds + size / _PER_SECOND, memory, _MOST_ANSWER + numbers)
 
     def __str__(self) -> str:
         """The limits in words."""
@@ -118,61 +131,9 @@ def run_child(
     if answer is not None and "value" in answer:
         return answer["value"]
     if code == _NO_ROOM_STATUS:
-        raise _no_room(name or module)
+        raise no_room(name or module)
     too_much = answer is not None or code in _TOO_MUCH
     raise _crashed(code) if limits is None else _passed(name, limits, too_much, code)
-
-
-@contextmanager
-def temporary_folder(name: str) -> Iterator[Path]:
-    """Yield a folder that goes when the block ends.
-
-    Args:
-        name: What is opened.
-
-    Raises:
-        BundleError: The temporary folder has no room for it, or there is none.
-    """
-    with room_told(name):
-        temporary = TemporaryDirectory()
-    with temporary as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def room_told(name: str) -> Iterator[None]:
-    """Turn an error of a full temporary folder into one with a hint: no file is at fault.
-
-    Args:
-        name: What is opened.
-
-    Raises:
-        BundleError: The temporary folder has no room, or there is none.
-    """
-    try:
-        gettempdir()
-    except FileNotFoundError as error:
-        raise _no_room(name) from error
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        said = _NUMBER.search(str(error))
-        number = int(said[1]) if said else getattr(error, "errno", None)
-        if number not in _NO_ROOM:
-            raise
-        raise _no_room(name) from error
-
-
-def _no_room(name: str) -> BundleError:
-    try:
-        told = f"The temporary folder {gettempdir()} has no room"
-    except FileNotFoundError:
-        # Python looks for one that it can write to.
-        told = "No temporary folder has room"
-    return BundleError(
-        f"{told} for what is in {name}.",
-        hint="Free space for it, or set TMPDIR to a folder that has more.",
-    )
 
 
 def _run(command: list[str], said: dict[str, str], limits: Limits | None) -> int | None:

@@ -64,6 +64,10 @@ class BlendedError(ImageError):
     """A mask holds more colours than classes can have: they blend into each other."""
 
 
+class NotNowError(DelineateError):
+    """A file cannot be read for a reason of the machine, which says nothing about the file."""
+
+
 class RunError(DelineateError):
     """A run folder cannot be made, found, resumed or written."""
 

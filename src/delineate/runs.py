@@ -15,6 +15,11 @@ from delineate.hold import LOCK, refuse_vanished
 
 Row = dict[str, float]
 
+# The journal's last event.
+ENDED = "ended"
+# The event that names images which have become unreadable.
+LEFT_OUT = "left out"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -197,6 +202,10 @@ class Run:
             found.append(event)
         return found
 
+    def has_ended(self) -> bool:
+        """Return whether the training, and all that follows it, has come to its end."""
+        return any(event.get("event") == ENDED for event in self.events())
+
     def write_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Write the journal, and the epochs among its events as ``results.csv``."""
         write_whole(self.journal, "".join(json.dumps(event) + "\n" for event in events))
@@ -246,6 +255,16 @@ def backend_of(run: Run) -> str | None:
 def epochs_of(events: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return the rows of the epochs among a journal's events."""
     return [dict(event["scores"]) for event in events if event.get("event") == "epoch"]
+
+
+def left_out_of(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return which images became unreadable while a training ran, and why: a sentence for each.
+
+    Args:
+        events: Those of a run's journal.
+    """
+    told = (event.get("why", []) for event in events if event.get("event") == LEFT_OUT)
+    return list(dict.fromkeys(sentence for why in told for sentence in why))
 
 
 def resumptions_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

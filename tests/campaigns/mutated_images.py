@@ -2,8 +2,9 @@
 
 Usage: python -m tests.campaigns.mutated_images FOLDER [INPUTS]
 Of each kind of file INPUTS (100,000) are made from sound ones, and read as image, as mask, in parts
-and by their headers, by a process that has 4 GiB of memory. What it dies of or hangs at, takes more than
-1 GiB for, or answers with an error that is none of ours, is kept in FOLDER.
+and by their headers, by a process that has 4 GiB of memory; one of a hundred is long. What it
+dies of or hangs at, takes more than 1 GiB for, or answers with an error that is none of ours, is
+kept in FOLDER.
 """
 
 import json

@@ -23,6 +23,8 @@ EXTREMES = (
 )
 # Bytes in which most formats have their headers.
 HEADER = 64
+# One of so many inputs is long, of so many bytes: of some readers each byte could cost a pass over all.
+LONG_EVERY, LONG = 100, 300_000
 
 _RNG = np.random.default_rng(0)
 _GREY = _RNG.integers(0, 256, (9, 14), dtype=np.uint8)
@@ -37,6 +39,14 @@ _WIDE = np.kron(_RNG.integers(0, 4, (8, 9), dtype=np.uint8), np.ones((5, 6), np.
 def mutation(kind: str, number: int) -> bytes:
     """Return one input of a kind."""
     rng = np.random.default_rng([7, KINDS.index(kind), number])
+    turn, rest = divmod(number, LONG_EVERY)
+    if rest:
+        return _changed(kind, rng)
+    probes = probes_of(kind)
+    return probes[turn] if turn < len(probes) else stretch(_changed(kind, rng), (), rng)
+
+
+def _changed(kind: str, rng: np.random.Generator) -> bytes:
     seeds = seeds_of(kind)
     data = bytes(_one_of(seeds, rng))
     for _ in range(int(rng.geometric(0.6))):
@@ -49,6 +59,23 @@ def mutation(kind: str, number: int) -> bytes:
 def seeds_of(kind: str) -> tuple[bytes, ...]:
     """Return sound files of a kind, small ones of all makes."""
     return tuple({"png": _png, "pnm": _pnm, "tiff": _tiff, "bmp": _bmp}.get(kind, _other)(kind))
+
+
+@cache
+def probes_of(kind: str) -> tuple[bytes, ...]:
+    """Return long files for which a reader of a kind has taken the square of their length."""
+    if kind == "pnm":
+        return (b"P2 1 1 255\n1 " + b"#" * LONG,)
+    if kind == "jpeg":
+        # The scans are counted where many are possible: here within a comment.
+        scans = b"\xff\xda" * 200
+        comment = b"\xff\xfe" + struct.pack(">H", len(scans) + 2) + scans
+        sound = _saved(_GREY, "JPEG")
+        return (sound[:2] + comment + sound[2:-2] + b"\xff" * LONG,)
+    if kind == "tiff":
+        token = b"ImageJ="
+        return (_written(_GREY, description=token * (LONG // len(token)), metadata=None),)
+    return ()
 
 
 def flip(data: bytes, _: Sequence[bytes], rng: np.random.Generator) -> bytes:
@@ -86,6 +113,14 @@ def splice(data: bytes, seeds: Sequence[bytes], rng: np.random.Generator) -> byt
     """Return the head of data and the tail of another file."""
     other = _one_of(seeds, rng)
     return data[: rng.integers(0, len(data) + 1)] + other[rng.integers(0, len(other) + 1) :]
+
+
+def stretch(data: bytes, _: Sequence[bytes], rng: np.random.Generator) -> bytes:
+    """Return data with a long run of a few bytes of theirs, in between or at the end."""
+    place = int(rng.integers(0, max(len(data), 1)))
+    token = data[place : place + int(rng.integers(1, 9))] or b"\0"
+    end = len(data) if rng.random() < 0.5 else place
+    return data[:end] + token * (LONG // len(token)) + data[end:]
 
 
 CHANGES: tuple[Callable[..., bytes], ...] = (flip, cut, insert, number, number, splice)

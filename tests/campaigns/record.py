@@ -19,7 +19,7 @@ import numpy as np
 import delineate
 from delineate.errors import RunError
 from delineate.files import write_whole
-from delineate.runs import Run
+from delineate.runs import ENDED, Run
 from delineate.training import checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,8 @@ TRIED = (
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "h5py", "onnxruntime", "openvino")
 # Behind a commit whose package or tests were changed since.
 CHANGED = "*"
+# Where a training stands that has ended.
+OVER = (0, 0)
 Row = dict[str, Any]
 
 
@@ -180,7 +182,12 @@ def circumstances() -> dict[str, Any]:
 
 
 def point_of(folder: Path) -> tuple[int, int] | None:
-    """Return the epoch and the step, from 1, that a run will go on with; None: it begins anew."""
+    """Return the epoch and the step, from 1, that a run will go on with; None: it begins anew.
+
+    One that has ended goes on with nothing: ``OVER``.
+    """
+    if Run(folder).has_ended():
+        return OVER
     try:
         point = checkpoint.load(folder / "last")
     except RunError:
@@ -190,7 +197,10 @@ def point_of(folder: Path) -> tuple[int, int] | None:
 
 def went_on(folder: Path, point: tuple[int, int] | None) -> bool:
     """Return whether a run that was resumed went on from there, and did not begin anew."""
-    resumed = [event for event in Run(folder).events() if event["event"] == "resumed"]
+    events = Run(folder).events()
+    if point == OVER:
+        return events[-1]["event"] == ENDED
+    resumed = [event for event in events if event["event"] == "resumed"]
     if point is None:
         return not resumed
     return bool(resumed) and (resumed[-1]["epoch"], resumed[-1]["step"]) == point

@@ -8,6 +8,8 @@ import pytest
 from delineate.cli import main as cli
 from delineate.imaging import write_png
 from tests.bundles import pointwise_model, save_bundle
+from tests.campaigns.probes import engines
+from tests.campaigns.probes.making import bundle_from_elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,18 @@ def test_a_run_that_cannot_be_compared_is_refused_with_a_hint(data, bundles, cap
     assert told.err.startswith("error: ")
     assert message in told.err
     assert "hint: " in told.err
+
+
+def test_a_program_from_elsewhere_is_run_only_where_its_engine_is_named(data, tmp_path, capsys):
+    pytest.importorskip("tensorflow")
+    folder = bundle_from_elsewhere(tmp_path / "program")
+    engines.PROBES["a program"].make(folder)
+    command = ["evaluate", str(folder), str(data)]
+    assert cli.run(command) == 1
+    assert "--runtime savedmodel with predict and evaluate" in capsys.readouterr().err
+    # It is an empty file.
+    assert cli.run([*command, "--runtime", "savedmodel"]) == 1
+    assert "TensorFlow cannot open" in capsys.readouterr().err
 
 
 def test_a_comparison_that_flatters_the_other_run_is_said_to(data, bundles, capsys):

@@ -1,5 +1,7 @@
 import errno
+import io
 import json
+import os
 import subprocess
 import sys
 
@@ -20,6 +22,21 @@ def test_data_goes_to_stdout_and_talk_to_stderr(capsys):
     output.put({"a": 1}, as_json=True, text="unused")
     captured = capsys.readouterr()
     assert (json.loads(captured.out), captured.err) == ({"a": 1}, "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "errors", "written"),
+    [
+        ("utf-8", "strict", "µ caf\\udce9 \n".encode()),
+        ("ascii", "strict", b"\\xb5 caf\\udce9 \n"),
+        ("utf-8", "surrogateescape", "µ caf".encode() + b"\xe9 \n"),
+    ],
+)
+def test_what_stdout_cannot_write_is_escaped(monkeypatch, encoding, errors, written):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=errors)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    output.put({}, as_json=False, text=f"µ {os.fsdecode(b'caf' + bytes([0xE9]))} ")
+    assert stdout.buffer.getvalue() == written
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import ast
 import errno
+import hashlib
 import logging
 import subprocess
 import sys
@@ -79,6 +80,12 @@ def test_the_cache_is_where_the_users_caches_are(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_folder() == tmp_path / "home" / ".cache" / "delineate"
+
+
+def test_what_is_known_of_a_folder_is_found_by_its_place(tmp_path):
+    place = str((tmp_path / "größer").resolve())
+    path = Cache.open(tmp_path / "größer").hashes.path
+    assert path.stem == hashlib.sha256(place.encode()).hexdigest()
 
 
 def test_a_hit_is_not_decoded_again_and_has_the_same_pixels(cache, record, decoding):

@@ -1,4 +1,6 @@
+import os
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -61,6 +63,16 @@ def test_opening_reads_no_pixels(tmp_path, reads):
 def test_the_name_is_that_of_the_folder_however_it_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(fill(tmp_path / "cells"))
     assert Dataset.open(".").name == "cells"
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="there all names are text")
+def test_a_folder_whose_name_is_no_text_is_read_and_cached(tmp_path, reads):
+    folder = fill(tmp_path / os.fsdecode(b"caf\xe9"))
+    for _ in range(2):
+        dataset = Dataset.open(folder)
+        assert [sample.image.shape for sample in dataset] == 3 * [(8, 10, 3)]
+        dataset.cache.keep_hashes()
+    assert [len(each) for each in reads] == [6, 3]
 
 
 @pytest.mark.parametrize("cache", [True, False])

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import tracemalloc
@@ -6,7 +7,7 @@ import pytest
 
 from delineate.data import file_hashes as module
 from delineate.data.file_hashes import GRAIN_NS, FileHashes
-from delineate.errors import ImageError
+from delineate.errors import DataError, ImageError, NotNowError
 from delineate.files import unsealed
 
 LONG_AGO = 1_000_000_000  # seconds
@@ -107,3 +108,17 @@ def test_a_file_is_not_in_memory_while_it_is_hashed(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 4 << 20
+
+
+def test_a_file_that_the_machine_cannot_read_now_is_none_to_be_left_out(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"one")
+
+    def fail(_path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module, "sha256", fail)
+    with pytest.raises(NotNowError, match=r"File .* cannot be read now: Input/output") as caught:
+        FileHashes().of(path)
+    assert str(path) in caught.value.message
+    assert not isinstance(caught.value, DataError)

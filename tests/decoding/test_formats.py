@@ -1,7 +1,10 @@
 """Files of every kind become the right pixels, or an ImageError."""
 
+import builtins
+import errno
 import io
 import os
+import re
 import struct
 import threading
 import time
@@ -27,10 +30,14 @@ from tests.image_files import (
 )
 
 from delineate.decoding import pictures
+from delineate.decoding import png as png_reader
 from delineate.decoding.formats import decode
+from delineate.decoding.stored import orientation_of
+from delineate.errors import DataError, NotNowError
 from delineate.imaging import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
+    read_float,
     read_image,
     read_labels,
     read_size,
@@ -343,6 +350,88 @@ def test_what_may_not_be_read_is_said_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", deny)
     refused(path, "may not be read")
+
+
+OF_MACHINE = [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETIMEDOUT]
+OF_FILES = [errno.ENOENT, errno.EISDIR, errno.EINVAL]
+
+
+def raising(error):
+    """Return a function of any arguments that raises an error."""
+
+    def fail(*_args, **_options):
+        raise error
+
+    return fail
+
+
+def of_number(number):
+    return OSError(number, os.strerror(number))
+
+
+def not_now(path, words, reader):
+    """Expect that a file cannot be read now, which is no error about data: none leaves it out."""
+    with pytest.raises(NotNowError, match=re.escape(words)) as caught:
+        reader(path)
+    assert str(path) in caught.value.message
+    assert "cannot be read now" in caught.value.message
+    assert caught.value.hint.endswith(".")
+    assert not isinstance(caught.value, DataError)
+
+
+@pytest.mark.parametrize("number", OF_MACHINE, ids=errno.errorcode.get)
+@pytest.mark.parametrize("reader", [read_image, read_values, read_size, orientation_of])
+def test_what_the_machine_cannot_read_now_is_not_called_damaged(
+    tmp_path, monkeypatch, number, reader
+):
+    path = saved(tmp_path / "a.tif", GREY)
+    for owner in (Path, builtins):  # Pillow opens files by the second
+        monkeypatch.setattr(owner, "open", raising(of_number(number)))
+    not_now(path, os.strerror(number), reader)
+
+
+@pytest.mark.parametrize("number", OF_MACHINE, ids=errno.errorcode.get)
+def test_nor_is_what_it_cannot_look_at_or_read_to_its_end(tmp_path, monkeypatch, number):
+    path = saved(tmp_path / "a.bmp", GREY)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", raising(of_number(number)))
+        not_now(path, os.strerror(number), read_image)
+    with monkeypatch.context() as patched:
+        patched.setattr(pictures, "load", raising(of_number(number)))
+        not_now(path, os.strerror(number), read_image)
+    monkeypatch.setattr(Image.Image, "getexif", raising(of_number(number)))
+    not_now(path, os.strerror(number), read_image)
+
+
+@pytest.mark.parametrize("number", OF_FILES, ids=errno.errorcode.get)
+def test_an_error_that_a_file_may_be_the_reason_of_is_one_about_the_file(
+    tmp_path, monkeypatch, number
+):
+    path = saved(tmp_path / "a.bmp", GREY)
+    monkeypatch.setattr(pictures, "load", raising(of_number(number)))
+    refused(path, "truncated or damaged")
+
+
+def test_a_picture_that_does_not_fit_into_the_memory_is_not_called_damaged(tmp_path, monkeypatch):
+    grey, floats = saved(tmp_path / "a.png", GREY), tmp_path / "a.tif"
+    tifffile.imwrite(floats, np.ones((4, 5), np.float32))
+    lacking = cv2.error("Failed to allocate 5 bytes")
+    lacking.code = cv2.Error.StsNoMem
+    for error in (MemoryError(), lacking):
+        with monkeypatch.context() as patched:
+            patched.setattr(cv2, "imdecode", raising(error))
+            not_now(grey, "not enough memory", read_image)
+            not_now(grey, "not enough memory", lambda path: decode(path, path.read_bytes()))
+        with monkeypatch.context() as patched:
+            patched.setattr(tifffile.TiffPage, "asarray", raising(error))
+            not_now(floats, "not enough memory", read_float)
+
+
+def test_a_header_that_asks_for_much_memory_is_damaged(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.png", GREY)
+    monkeypatch.setattr(png_reader, "_chunks", raising(MemoryError()))
+    refused(path, "truncated or damaged")
+    refused(path, "truncated or damaged", read_size)
 
 
 def test_threads_that_read_leave_the_warning_filters_as_they_were(tmp_path):

@@ -1,13 +1,16 @@
 """JPEG files of many scans."""
 
 import io
+import re
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.campaigns.mutations import seeds_of
 from tests.image_files import RGB, refused, saved
 
-from delineate.decoding.jpeg import MAX_SCANS, check
+from delineate.decoding.jpeg import _MARKER, MAX_SCANS, check
 from delineate.imaging import read_image, read_size
 
 
@@ -53,3 +56,25 @@ def test_what_is_cut_off_is_counted_without_an_error(tmp_path, content):
     file.seek(1)
     check(file, tmp_path)
     assert file.tell() == 1
+
+
+@pytest.mark.parametrize("end", [b"", b"\x00", b"\xd0", b"\xd9"])
+def test_a_long_run_of_what_markers_begin_with_takes_no_long_time(tmp_path, end):
+    content = saved(tmp_path / "a.jpg", RGB).read_bytes()[:-2]
+    beside = b"\xff\xda" * (MAX_SCANS + 1)
+    comment = b"\xff\xfe" + (len(beside) + 2).to_bytes(2, "big") + beside
+    long = content[:2] + comment + content[2:] + b"\xff" * 300_000 + end
+    begun = time.process_time()
+    check(io.BytesIO(long), tmp_path)
+    assert time.process_time() - begun < 5
+
+
+def test_a_marker_is_found_behind_any_number_of_what_it_begins_with():
+    wanted = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+    runs = [b"\xff" * count + end for count in range(5) for end in (b"", b"\0", b"\xd0", b"\xda\0")]
+    for content in (*seeds_of("jpeg"), b"x".join(runs), b"".join(runs)):
+        found, expected = (
+            [(one.end(), one[1]) for one in pattern.finditer(content)]
+            for pattern in (_MARKER, wanted)
+        )
+        assert found == expected

@@ -3,9 +3,19 @@
 The short form of ``python -m tests.campaigns.mutated_images``, which does so with 100,000 of a kind.
 """
 
+import time
+
 import pytest
 from tests.campaigns.mutated_images import outcome, sums
-from tests.campaigns.mutations import KINDS, SUFFIXES, mutation, seeds_of
+from tests.campaigns.mutations import (
+    KINDS,
+    LONG,
+    LONG_EVERY,
+    SUFFIXES,
+    mutation,
+    probes_of,
+    seeds_of,
+)
 
 INPUTS = 250
 
@@ -36,6 +46,23 @@ def test_before_the_damage_nearly_all_of_them_are_read(tmp_path, kind):
         read += outcome(kind, path)
     # All but animations, stacks and transparent pictures.
     assert read >= len(seeds) - 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_ones_take_no_long_time(tmp_path, kind):
+    path = path_of(tmp_path, kind)
+    for number in range(0, 6 * LONG_EVERY, LONG_EVERY):
+        path.write_bytes(mutation(kind, number))
+        assert path.stat().st_size > LONG - 8
+        begun = time.process_time()
+        outcome(kind, path)
+        assert time.process_time() - begun < 5
+
+
+def test_what_has_taken_long_is_tried_first():
+    assert [kind for kind in KINDS if probes_of(kind)] == ["jpeg", "tiff", "pnm"]
+    for kind in ("jpeg", "tiff", "pnm"):
+        assert mutation(kind, 0) == probes_of(kind)[0] != mutation(kind, LONG_EVERY)
 
 
 def test_an_input_is_the_same_whenever_it_is_made_and_others_are_others():

@@ -1,5 +1,6 @@
 """Netpbm's files: text and raw, 1 to 16 bits."""
 
+import time
 import tracemalloc
 
 import cv2
@@ -130,6 +131,18 @@ def test_text_without_end_is_read_piece_by_piece_and_not_kept(tmp_path, rest):
         tracemalloc.stop()
     # A piece of a mebibyte has half a million words of some 40 bytes.
     assert peak < 64 << 20
+
+
+@pytest.mark.parametrize("kind", [b"P1 1 1\n", b"P2 1 1 255\n"], ids=["bits", "grey"])
+@pytest.mark.parametrize("comment", [b"#", b"# ", b"#\r\n", b" #"])
+def test_a_long_comment_takes_no_long_time(tmp_path, kind, comment):
+    path = tmp_path / "a.pnm"
+    path.write_bytes(kind + b"1 " + comment * (300_000 // len(comment)))
+    begun = time.process_time()
+    assert read_image(path).shape == (1, 1, 1)
+    path.write_bytes(path.read_bytes()[:3] + comment * (300_000 // len(comment)))
+    refused(path, "header")
+    assert time.process_time() - begun < 5
 
 
 def test_leading_zeros_do_not_make_a_number_large(tmp_path):

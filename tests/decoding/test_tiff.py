@@ -26,6 +26,7 @@ from tests.image_files import (
 
 from delineate.decoding import stored
 from delineate.imaging import read_float, read_image, read_size
+from delineate.prediction.rasters.tiff import TiffRaster
 
 RNG = np.random.default_rng(3)
 
@@ -580,3 +581,33 @@ def test_pillow_has_to_see_the_same_size(tmp_path, monkeypatch):
     other = SimpleNamespace(size=(7, 9))
     monkeypatch.setattr("delineate.decoding.tiff.TiffImageFile", lambda _: other)
     refused(path, "14 x 9 pixels, and another size")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_pages_that_go_round_in_a_circle_are_refused(tmp_path, big, steps):
+    path = tmp_path / "circle.tif"
+    with tifffile.TiffWriter(path, bigtiff=big) as writer:
+        for _ in range(3):
+            writer.write(GREY, metadata=None)
+    with tifffile.TiffFile(path) as tiff:
+        pages = [page.offset for page in tiff.pages]
+        form = tiff.tiff
+    content = bytearray(path.read_bytes())
+    count = struct.unpack_from(form.tagnoformat, content, pages[-1])[0]
+    place = pages[-1] + form.tagnosize + count * form.tagsize
+    struct.pack_into(form.offsetformat, content, place, pages[-steps])
+    path.write_bytes(content)
+    refused(path, "go round in a circle")
+    refused(path, "go round in a circle", TiffRaster.open)
+
+
+def test_a_file_of_very_many_pages_is_refused_before_they_are_read(tmp_path):
+    tag = struct.pack("<HHII", 256, 4, 1, 1)
+    pages = b"".join(
+        struct.pack("<H", 1) + tag + struct.pack("<I", 8 + 18 * number)
+        for number in range(1, 20_000)
+    )
+    path = tmp_path / "many.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + pages + bytes(18))
+    refused(path, "more than 10000 pages")

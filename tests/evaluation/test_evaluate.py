@@ -122,6 +122,29 @@ def test_the_same_data_always_gives_the_same_report(run, data, report):
     assert evaluate(run, data).to_json() == report.to_json()
 
 
+class Dark:
+    """A runtime of the user's own, to which everything is background."""
+
+    granularity = 1
+
+    @classmethod
+    def open(cls, path):
+        return cls()
+
+    def run(self, images):
+        return np.broadcast_to(np.float32([1, 0, 0]), (*images.shape[:3], 3))
+
+
+def test_the_engine_that_is_named_predicts(run, data, tmp_path):
+    dark = f"{__name__}:Dark"
+    values = evaluate(run, data, runtime=dark, compare=run, to=tmp_path).values
+    assert values["engine"]["runtime"] == dark
+    assert values["foreground_iou"] == 0
+    # The other one predicts as ever.
+    assert values["compare"]["engine"]["runtime"] == "keras"
+    assert values["compare"]["scores"]["foreground_iou"]["there"] > 0.3
+
+
 def test_an_empty_mask_scores_zero_where_something_is_predicted_and_not_at_all_where_nothing_is(
     bundle,
 ):

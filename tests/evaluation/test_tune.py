@@ -321,7 +321,7 @@ def test_the_best_settings_are_written_into_the_card_and_the_model_is_left(tmp_p
     before = bundle.card.files["model.keras"]
     found = tune(bundle.folder, part, Augment(flip=False, quarter_turns=False))
     assert Bundle.open(bundle.folder).card.post == Post()
-    settle(bundle.folder, found.post)
+    settle(bundle.folder, post=found.post)
     opened = Bundle.open(bundle.folder)
     assert opened.card.post == found.post != Post()
     assert opened.card.files["model.keras"] == before

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from delineate.errors import BundleError, WeightsError
-from delineate.modelfiles import hdf5
+from delineate.modelfiles import hdf5, raw_tensors
 from delineate.modelfiles.hdf5 import most_bytes, plain_copy, tensors_in
 from delineate.modelfiles.hdf5_reading import read
 
@@ -82,7 +82,7 @@ def test_tensors_are_counted_by_shape_and_type(path):
 
 
 def test_more_numbers_than_allowed_are_refused(path, monkeypatch):
-    monkeypatch.setattr(hdf5, "MOST_BYTES", 20)
+    monkeypatch.setattr(raw_tensors, "MOST_BYTES", 20)
     with (
         pytest.raises(WeightsError, match=r"own\.h5 cannot be read .* more than 20 bytes") as error,
         plain_copy(path),
@@ -95,10 +95,10 @@ def test_a_small_number_counts_as_one_of_four_bytes(tmp_path, monkeypatch):
     """Whoever takes it may make one of it."""
     with h5py.File(tmp_path / "own.h5", "w") as file:
         file["0"] = np.zeros(6, np.uint8)
-    monkeypatch.setattr(hdf5, "MOST_BYTES", 24)
+    monkeypatch.setattr(raw_tensors, "MOST_BYTES", 24)
     with plain_copy(tmp_path / "own.h5"):
         pass
-    monkeypatch.setattr(hdf5, "MOST_BYTES", 23)
+    monkeypatch.setattr(raw_tensors, "MOST_BYTES", 23)
     with pytest.raises(WeightsError, match="more than 23 bytes"), plain_copy(tmp_path / "own.h5"):
         pass
 
@@ -165,7 +165,8 @@ def test_limits_that_are_passed_name_the_file(path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "where", ["child.TemporaryDirectory", "modelfiles.hdf5.run_child", "modelfiles.hdf5._write"]
+    "where",
+    ["temporary.TemporaryDirectory", "modelfiles.hdf5.run_child", "modelfiles.hdf5._write"],
 )
 @pytest.mark.parametrize(
     "error",

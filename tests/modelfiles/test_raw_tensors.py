@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from delineate.modelfiles.raw_tensors import put, taken
+from delineate.modelfiles.raw_tensors import bytes_allowed, put, taken
 
 KINDS = ["f2", "f4", "f8", ">f4", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", "?"]
 
@@ -20,6 +20,12 @@ def test_tensors_come_back_as_they_were_put(tmp_path):
     for one, other in zip(values, found, strict=True):
         assert other.dtype == one.dtype.newbyteorder("<")
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_bytes_allowed_grow_with_the_file_between_their_ends():
+    sizes = (0, 2**23, 2**24, 2**40)
+    allowed = [bytes_allowed(size, growth=8) for size in sizes]
+    assert allowed == [2**26, 2**26, 2**27, 6 * 2**30]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError, RunError
+from delineate.evaluation.evaluate import evaluate
 from delineate.planning.plan import plan
 from delineate.recipe import Recipe
 from delineate.runs import Run
@@ -88,6 +89,16 @@ def test_where_it_is_asked_for_it_is_named_and_left_out(damaged, tmp_path, caplo
     train(Dataset.open(damaged), to=run.folder, resume=True)
 
 
+@pytest.mark.parametrize("split", [None, "train"])
+def test_what_was_left_out_is_not_scored_either(damaged, tmp_path, split):
+    recipe = Recipe().override({**SETTINGS, "data.unreadable": "skip"})
+    run = train(Dataset.open(damaged), recipe, to=tmp_path / "run")
+    stored = json.loads(run.dataset.read_text())["splits"]
+    evaluation = evaluate(run, Dataset.open(damaged), split=split)
+    assert evaluation["split"] == (split or "test")
+    assert evaluation["images"] == len(stored[split or "test"])
+
+
 @pytest.fixture
 def stopped(damaged, tmp_path):
     """A training that was stopped in its second epoch; an image of its training part breaks."""
@@ -119,6 +130,44 @@ def test_what_has_broken_since_is_left_out_of_what_is_resumed_and_that_is_told(
     resumed = next(event for event in run.events() if event["event"] == "resumed")
     assert not resumed["exact"]
     assert "1 of the images cannot be read any longer" in resumed["why"]
+
+
+def test_it_is_refused_where_masks_mean_something_else_besides(damaged, stopped):
+    run, _ = stopped
+    (damaged / "dataset.toml").write_text("[masks]\nvalues = { 0 = 1, 1 = 0 }\n")
+    with pytest.raises(RunError, match="do not mean what they did"):
+        train(Dataset.open(damaged), to=run.folder, resume=True)
+
+
+def test_what_could_not_be_read_for_a_while_is_told_and_not_exact(damaged, tmp_path):
+    class Break(keras.callbacks.Callback):
+        """Breaks an image after the first epoch, mends it after the second, and then stops."""
+
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                path.write_bytes(sound[:60])
+            if epoch == 1:
+                path.write_bytes(sound)
+
+        def on_train_batch_end(self, batch, logs=None):
+            if len(run.rows) == 2:
+                raise KeyboardInterrupt
+
+    run, path = Run(tmp_path / "run"), damaged / "images" / "3.png"
+    Image.fromarray(IMAGES[3]).save(path)
+    sound = path.read_bytes()
+    said = {"data.unreadable": "skip", "training.epochs": 3, "runtime.workers": 0}
+    recipe = Recipe().override({**SETTINGS, **said, "data.test": 0.0, "runtime.seed": 1})
+    recipe = recipe.override({"evaluation.report": True})
+    with pytest.raises(KeyboardInterrupt):
+        train(Dataset.open(damaged, cache=False), recipe, to=run.folder, callbacks=[Break()])
+    (told,) = [event for event in run.events() if event["event"] == "left out"]
+    assert "3.png" in told["why"][0]
+    train(Dataset.open(damaged), to=run.folder, resume=True)
+    resumed = next(event for event in run.events() if event["event"] == "resumed")
+    assert not resumed["exact"]
+    assert any("could not be read for a while" in reason for reason in resumed["why"])
+    assert "Left out while it ran:" in run.report.read_text()
 
 
 def test_an_image_that_is_another_one_since_is_refused(damaged, stopped):

@@ -320,9 +320,24 @@ def test_damaged_resume_points_of_the_refiner_are_an_error_and_no_fresh_start(
     discs, finished, tmp_path
 ):
     run = Run(shutil.copytree(finished["after"].folder, tmp_path / "run"))
+    run.write_events(
+        [event for event in run.events() if event["event"] not in ("refined", "ended")]
+    )
     for path in run.refiner.last.iterdir():
         path.write_bytes(b"nothing")
     with pytest.raises(RunError, match="no resume point"):
+        train(discs, None, to=run.folder, resume=True)
+
+
+def test_a_refiner_without_its_resume_points_is_not_trained_anew(discs, finished, tmp_path):
+    run = Run(shutil.copytree(finished["after"].folder, tmp_path / "run"))
+    run.write_events(
+        [event for event in run.events() if event["event"] not in ("refined", "ended")]
+    )
+    # As many epochs as it has can only be if one was saved.
+    run.refiner.write_events([*run.refiner.events(), {"event": "resumed", "time": 0.0}])
+    shutil.rmtree(run.refiner.last)
+    with pytest.raises(RunError, match="holds no resume point any more"):
         train(discs, None, to=run.folder, resume=True)
 
 

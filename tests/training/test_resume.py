@@ -178,10 +178,43 @@ def test_resuming_restores_early_stopping_and_the_plateau(discs, recipe, tmp_pat
 
 def test_resuming_a_finished_training_changes_nothing(discs, whole):
     whole.batch.write_bytes(b"as it was")
-    before = weights_hash(whole), (whole.best / "model.keras").stat().st_mtime_ns
-    run = train(discs, None, to=whole.folder, resume=True)
-    assert (weights_hash(run), (run.best / "model.keras").stat().st_mtime_ns) == before
-    assert run.batch.read_bytes() == b"as it was"
+    before = _content(whole.folder)
+    train(discs, None, to=whole.folder, resume=True)
+    assert _content(whole.folder) == before
+
+
+def _content(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_report_that_is_missing_is_made_and_the_rest_stays(discs, recipe, tmp_path):
+    thorough = recipe.override({"evaluation.report": True})
+    run = train(discs, thorough, to=tmp_path / "run")
+    run.report.unlink()
+    before = _content(run.folder)
+    train(discs, None, to=run.folder, resume=True)
+    after = _content(run.folder)
+    assert "resumed" not in {event["event"] for event in run.events()}
+    assert str(run.report) in after
+    names = [name for name in before if "report" not in name and "review" not in name]
+    assert run.confusion_matrix.is_file()
+    kept = [name for name in names if name != str(run.confusion_matrix)]
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+
+
+@pytest.mark.parametrize("sign", ["ended", "resumed", "epochs"])
+def test_where_all_resume_points_were_deleted_the_best_model_is_not_replaced(discs, whole, sign):
+    shutil.rmtree(whole.last)
+    events = [event for event in whole.events() if event["event"] == "epoch"]
+    if sign != "epochs":
+        events = [*events[:1], {"event": sign, "time": 0.0}]
+    whole.write_events(events)
+    before = _content(whole.folder)
+    with pytest.raises(RunError, match="holds no resume point any more") as refused:
+        train(discs, None, to=whole.folder, resume=True)
+    assert "best model stays" in refused.value.hint
+    assert _content(whole.folder) == before
 
 
 def test_a_damaged_resume_point_falls_back_to_the_one_before(discs, recipe, whole, tmp_path):

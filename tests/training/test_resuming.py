@@ -40,6 +40,7 @@ def test_on_the_same_machine_it_is_exact(begun, recipe):
     [
         ({"cores": 77}, "cores was 77"),
         ({"processor": "another"}, "processor was another"),
+        ({"threads": {"OMP_NUM_THREADS": "77"}}, "threads was OMP_NUM_THREADS=77"),
         ({"versions": {"keras": "3.0"}}, "keras was 3.0"),
         ({"device": "gpu"}, "device was gpu"),
     ],

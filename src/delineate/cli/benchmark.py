@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.cli.options import FollowLinks, Json, RunFolder, Traceback
+from delineate.cli.options import FollowLinks, Json, RunFolder, Traceback, links_of
 from delineate.cli.output import errors_told, put, say, table
 
 
@@ -30,10 +30,9 @@ def benchmark(
     """Time the Keras model and each export of a run: latency, memory, size and score."""
     with errors_told(trace=traceback):
         from delineate.data.dataset import Dataset
-        from delineate.data.links import Links
         from delineate.exporting.benchmark import benchmark as run_benchmark
 
-        links: Links = "follow" if follow_links else "refuse"
+        links = links_of(follow_links)
         dataset = None if data is None else Dataset.open(data, links=links)
         rows = run_benchmark(run, dataset, seconds=seconds, say=say)
         text = table([_shown(row) for row in rows])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delineate.cli.options import Data, FollowLinks, Json, Traceback
+from delineate.cli.options import Data, FollowLinks, Json, Traceback, links_of
 from delineate.cli.output import errors_told, progress_of, put, say
 
 if TYPE_CHECKING:
@@ -48,13 +48,11 @@ def check(
         from delineate.data.checking.inspection import inspect
         from delineate.data.checking.summary import summarise
         from delineate.data.dataset import Dataset
-        from delineate.data.links import Links
         from delineate.recipe import Recipe
 
         _refuse(data, write=write, fix=fix)
         settings = Recipe.load(recipe) if recipe is not None else None
-        links: Links = "follow" if follow_links or _follows(settings) else "refuse"
-        dataset = Dataset.open(data, links=links)
+        dataset = Dataset.open(data, links=links_of(follow_links or _follows(settings)))
         inspection = inspect(dataset, progress_of("reading"), recipe=settings)
         report = examine(inspection, pictures=to is not None)
         if to is not None:

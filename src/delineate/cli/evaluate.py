@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.cli.options import Data, FollowLinks, Json, RunFolder, Traceback
+from delineate.cli.options import Data, FollowLinks, Json, RunFolder, Runtime, Traceback, links_of
 from delineate.cli.output import errors_told, progress_of, put, say, table
 
 SHOWN = (
@@ -40,6 +40,7 @@ def evaluate(
     to: Annotated[
         Path | None, typer.Option(help="Write the report here; unset: to the run.")
     ] = None,
+    runtime: Runtime = None,
     follow_links: FollowLinks = False,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -51,10 +52,11 @@ def evaluate(
 
         report = run_evaluation(
             run,
-            Dataset.open(data, links="follow" if follow_links else "refuse"),
+            Dataset.open(data, links=links_of(follow_links)),
             split=split,
             compare=compare,
             to=to,
+            runtime=runtime,
             progress=progress_of("scoring"),
         )
         values = report.to_json()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delineate.cli.options import FollowLinks, Json, RunFolder, Traceback
+from delineate.cli.options import FollowLinks, Json, RunFolder, Traceback, links_of
 from delineate.cli.output import errors_told, put, say, table
 
 
@@ -41,7 +41,7 @@ def export(
         choose_backend()
         from delineate.exporting.export import export as run_export
 
-        dataset = Dataset.open(data, links="follow" if follow_links else "refuse")
+        dataset = Dataset.open(data, links=links_of(follow_links))
         bundle = run_export(run, dataset, format=format, precision=precision, to=to, say=say)
         found = bundle.card.export
         values = {"bundle": str(bundle.folder), **(found.model_dump() if found else {})}

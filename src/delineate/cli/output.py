@@ -26,11 +26,22 @@ def put(values: Mapping[str, Any], *, as_json: bool, text: str) -> None:
     A reader that has closed the pipe, as ``head`` does, ends the command like any other.
     """
     try:
-        print(json.dumps(values) if as_json else text, flush=True)
+        print(json.dumps(values) if as_json else _writable(text), flush=True)
     except BrokenPipeError:
         # What is left in the buffer must not be written again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(PIPE_CLOSED) from None
+
+
+def _writable(text: str) -> str:
+    """Return text that stdout takes, as stderr does by itself: with what it cannot write escaped.
+
+    File names may hold bytes that are no text, and a terminal may know ASCII alone.
+    """
+    if sys.stdout.errors != "strict":
+        return text
+    encoding = sys.stdout.encoding
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager

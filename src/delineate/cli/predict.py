@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delineate.cli.options import Json, RunFolder, Traceback
+from delineate.cli.options import Json, RunFolder, Runtime, Traceback
 from delineate.cli.output import errors_told, progress_of, put, say
 from delineate.errors import UsageError
 
@@ -53,7 +53,6 @@ Rate = Annotated[
 Seconds = Annotated[
     float | None, typer.Option(min=0, help="How long a camera or stream is watched.")
 ]
-Runtime = Annotated[str | None, typer.Option(help="The engine; unset: that of the fastest export.")]
 
 
 def add_to(app: typer.Typer) -> None:

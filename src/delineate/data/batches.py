@@ -19,6 +19,9 @@ class Batches(keras.utils.PyDataset):
     lets the index run on over the epochs; with ``shuffle=False`` it does not warn that the order is
     not its own. With ``workers`` above 1, Keras leaves out the first batch on JAX and PyTorch.
 
+    Attributes:
+        left_out: Which images could not be read so far, and why: a sentence for each.
+
     Args:
         windows: What the batches consist of.
         batch_size: Windows in a batch.
@@ -53,7 +56,7 @@ class Batches(keras.utils.PyDataset):
         self.seed = seed
         self.shuffle = shuffle
         self.skip = skip
-        self._told: set[str] = set()
+        self.left_out: list[str] = []
         self.steps = -(-len(windows) // batch_size)
 
     @property
@@ -90,8 +93,8 @@ class Batches(keras.utils.PyDataset):
             try:
                 return self.windows.window(epoch, (index + further) % len(self.windows))
             except ImageError as error:
-                if error.message not in self._told:
-                    self._told.add(error.message)
+                if error.message not in self.left_out:
+                    self.left_out.append(error.message)
                     _log.warning("left out: %s", error.message)
         return self.windows.window(epoch, (index + last) % len(self.windows))
 

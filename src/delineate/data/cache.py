@@ -60,7 +60,7 @@ class Cache:
     def open(cls, data: Path) -> "Cache":
         """Return the user's cache, with the hashes that are known of the files of a data set."""
         folder = default_folder()
-        name = sha256(str(data.resolve()).encode()).hexdigest()
+        name = sha256(os.fsencode(data.resolve())).hexdigest()
         return cls(folder, FileHashes.open(folder / "hashes" / f"{name}.json"))
 
     def keep_hashes(self) -> None:

@@ -91,12 +91,12 @@ class Dataset:
             layout: A name in the table of layouts; unset: the one that ``dataset.toml`` names,
                 else recognised.
             cache: Whether decoded pixels are kept on disk.
-            links: Whether files that are links to files outside of the folder are refused, or
-                followed: what they lead to is read and shown, whatever it is.
+            links: Whether files outside of the folder, to which links in it lead or paths in its
+                tables, are refused, or followed: they are read and shown, whatever they are.
 
         Raises:
             DataError: No such folder, no layout recognises it, it holds no images, its
-                ``dataset.toml`` is wrong, or a file of it is such a link.
+                ``dataset.toml`` is wrong, or a file of it lies outside.
         """
         folder = Path(folder)
         if not folder.is_dir():

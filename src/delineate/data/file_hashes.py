@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from delineate.decoding.stored import check_file
+from delineate.decoding.stored import check_file, not_now, reason_of_machine
 from delineate.errors import ImageError
 from delineate.files import sealed, sha256, unsealed, write_whole
 
@@ -49,6 +49,7 @@ class FileHashes:
         Raises:
             ImageError: The file cannot be read: it does not exist, is no regular file, or is too
                 large.
+            NotNowError: The machine cannot read it now.
         """
         name = str(path.absolute())
         try:
@@ -57,6 +58,8 @@ class FileHashes:
                 return self.known[name][1]
             found = sha256(path)
         except OSError as error:
+            if why := reason_of_machine(error):
+                raise not_now(path, why, what="File") from error
             raise ImageError(
                 f"{path} cannot be read: {error.strerror or error}.",
                 hint="Check that the file exists and that you may read it.",

@@ -8,11 +8,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from delineate.decoding import pictures, png, pnm, tiff
-from delineate.decoding.stored import DECODER_ERRORS, Stored, check_file
+from delineate.decoding.stored import (
+    DECODER_ERRORS,
+    Stored,
+    check_file,
+    not_now,
+    reason_of_machine,
+)
 from delineate.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset(
@@ -36,6 +43,7 @@ def decode(path: Path, content: bytes | None = None) -> Stored:
     Raises:
         ImageError: The file is missing, damaged, too large (``MAX_PIXELS``), of no known format,
             or holds several pictures, other colours or other values than whole numbers.
+        NotNowError: The machine cannot read it now, or lacks the memory.
     """
     with _reading(path, content) as file:
         stored: Stored = _format(file, path).load(file, path)
@@ -47,6 +55,7 @@ def decode_size(path: Path) -> tuple[int, int]:
 
     Raises:
         ImageError: As for ``decode``, as far as the header tells.
+        NotNowError: As for ``decode``.
     """
     with _reading(path, None) as file:
         size: tuple[int, int] = _format(file, path).size(file, path)
@@ -60,6 +69,7 @@ def decode_floats(path: Path) -> NDArray[np.float32]:
 
     Raises:
         ImageError: As for ``decode``; or the file holds whole numbers.
+        NotNowError: As for ``decode``.
     """
     with _reading(path, None) as file:
         if _format(file, path) is not tiff:
@@ -74,15 +84,22 @@ def decode_floats(path: Path) -> NDArray[np.float32]:
 
 @contextmanager
 def _reading(path: Path, content: bytes | None) -> Iterator[BinaryIO]:
-    """Yield an open file; what decoders raise becomes the error that it is damaged."""
+    """Yield an open file; what decoders raise becomes the error that it is damaged, or not now."""
     if content is None:
         _require_file(path)
     try:
         with io.BytesIO(content) if content is not None else path.open("rb") as file:
-            yield file
+            try:
+                yield file
+            except DECODER_ERRORS as error:
+                if _lacks_memory(error) and _is_bounded(file, path):
+                    raise not_now(path, "there is not enough memory") from error
+                raise
     except PermissionError as error:
         raise _not_allowed(path) from error
     except DECODER_ERRORS as error:
+        if why := reason_of_machine(error):
+            raise not_now(path, why) from error
         raise ImageError(
             f"Image '{path}' is truncated or damaged ({_reason(error)}).",
             hint="Replace the file by a good copy, or remove it.",
@@ -98,10 +115,33 @@ def _require_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise ImageError(f"Image '{path}' does not exist.", hint="Check the path.") from error
     except OSError as error:
+        if why := reason_of_machine(error):
+            raise not_now(path, why) from error
         why = error.strerror or "there is no such path"
         raise ImageError(
             f"Image '{path}' cannot be opened: {why}.", hint="Check the path."
         ) from error
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    # Of OpenCV's errors the reader of PNG makes its own.
+    return any(
+        isinstance(one, MemoryError)
+        or (isinstance(one, cv2.error) and getattr(one, "code", 0) == cv2.Error.StsNoMem)
+        for one in (error, error.__cause__)
+    )
+
+
+def _is_bounded(file: BinaryIO, path: Path) -> bool:
+    """Return whether a file's size was checked before memory was taken: its header can be read."""
+    try:
+        file.seek(0)
+        _format(file, path).size(file, path)
+    except ImageError:  # it has other faults: of its size it would have been raised before
+        return True
+    except DECODER_ERRORS:
+        return False
+    return True
 
 
 def _not_allowed(path: Path) -> ImageError:

@@ -12,8 +12,9 @@ MAX_SCANS = 100
 
 _SCAN = b"\xff\xda"
 _SCAN_CODE, _END = 0xDA, 0xD9
-# A marker; not the zero that follows an 0xFF of the pixels, nor a restart among them.
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+# A marker; not the zero that follows an 0xFF of the pixels, nor a restart among them. It may
+# begin with any number of 0xFF, of which one is enough: all would cost the square of their number.
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 
 
 def check(file: BinaryIO, path: Path) -> None:

@@ -17,7 +17,7 @@ _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _SIZE = rb"P([1-6])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})"
 _HEADER = re.compile(_SIZE)
 _DEEP_HEADER = re.compile(_SIZE + _GAP + rb"(\d{1,5})")
-_COMMENT = re.compile(rb"#[^\r\n]*(?=[\r\n])")
+_COMMENT = re.compile(rb"#[^\r\n]*")
 _HEADER_BYTES = 65_536
 # Bytes of text that are read at a time; a number that is longer is none.
 _PIECE = 1 << 20
@@ -145,9 +145,11 @@ def _pieces(file: BinaryIO, *, whole: bool) -> Iterator[bytes]:
     """
     rest = b""
     while block := file.read(_PIECE):
-        # What is left of a comment is one whose line ends in another block.
-        text, comment, _ = _COMMENT.sub(b"", rest + block).partition(b"#")
-        rest = comment
+        text = rest + block
+        # A comment whose line ends in another block goes on there.
+        last = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        rest = comment = b"#" if b"#" in text[last:] else b""
+        text = _COMMENT.sub(b"", text)
         if whole and not comment and not text[-1:].isspace():
             text, rest = _cut(text)
         if len(rest) > _PIECE:

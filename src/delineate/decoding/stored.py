@@ -1,5 +1,6 @@
 """Pixels as a file stores them, and what the readers of all formats share."""
 
+import errno
 import logging
 import os
 import struct
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from delineate.errors import ImageError
+from delineate.errors import ImageError, NotNowError, reason_of
 
 MAX_PIXELS = 500_000_000
 MAX_VALUES = 4 * MAX_PIXELS
@@ -35,7 +36,8 @@ FREE_BYTES, MAX_GAIN = 1 << 28, 1500
 # Images show grey of fewer than 8 bits as 0..255: bits -> factor from stored to shown.
 STEPS = {1: 255, 2: 85, 4: 17}
 
-# Hostile files make decoders raise nearly anything; each of these means that the file is broken.
+# Hostile files make decoders raise nearly anything; each of these means that the file is broken,
+# unless it is the machine's (see ``reason_of_machine``).
 DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -53,6 +55,22 @@ DECODER_ERRORS = (
     cv2.error,
     struct.error,
     zlib.error,
+)
+
+# Why a path cannot be opened, and what comes of a place before the beginning of a file. Errors of
+# all other numbers (of disks, networks, memory, too many open files) may be over the next time.
+_OF_FILES = frozenset(
+    {
+        errno.EACCES,
+        errno.EILSEQ,
+        errno.EINVAL,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+    }
 )
 
 ORIENTATION = 0x0112
@@ -146,6 +164,32 @@ def check_file(path: Path, *, what: str = "Image", most: int | None = MAX_BYTES)
     return found
 
 
+def reason_of_machine(error: BaseException) -> str:
+    """Return why the machine cannot read a file now; "" where an error may be the file's.
+
+    That there is not enough memory may be, too: it depends on what the file asks for.
+    """
+    # Decoders raise an OSError without a number.
+    if not isinstance(error, OSError) or error.errno in (None, *_OF_FILES):
+        return ""
+    return error.strerror or reason_of(error)
+
+
+def not_now(path: Path, why: str, *, what: str = "Image") -> NotNowError:
+    """Return the error about a file that the machine cannot read now.
+
+    Args:
+        path: The file.
+        why: The reason, without a full stop.
+        what: What the file holds.
+    """
+    return NotNowError(
+        f"{what} '{path}' cannot be read now: {why}.",
+        hint="Look at the disk, the network, the memory and the number of open files, and try "
+        "again; where it stays so, replace the file.",
+    )
+
+
 def bytes_of(file: BinaryIO) -> int:
     """Return how many bytes an open file has; its place stays."""
     place = file.tell()
@@ -232,17 +276,26 @@ def exif_orientation(read: Callable[[], Image.Exif]) -> int:
 
     Args:
         read: Returns the data, or raises what Pillow raises.
+
+    Raises:
+        OSError: The machine cannot read them now.
     """
     try:
         with quiet():
             value = read().get(ORIENTATION, 1)
-    except DECODER_ERRORS:  # the picture may be good where its EXIF is not
+    except DECODER_ERRORS as error:  # the picture may be good where its EXIF is not
+        if reason_of_machine(error):
+            raise
         return 1
     return value if value in range(1, 9) else 1
 
 
 def orientation_of(path: Path) -> int:
-    """Return the EXIF orientation of a file, 1 to 8; 1 where it has none, or is no picture."""
+    """Return the EXIF orientation of a file, 1 to 8; 1 where it has none, or is no picture.
+
+    Raises:
+        NotNowError: The machine cannot read it now.
+    """
     if not path.is_file():  # a pipe would block
         return 1
     try:
@@ -251,7 +304,9 @@ def orientation_of(path: Path) -> int:
         with picture:
             # The method of the base class: another would decode the picture first.
             return exif_orientation(lambda: Image.Image.getexif(picture))
-    except DECODER_ERRORS:
+    except DECODER_ERRORS as error:
+        if why := reason_of_machine(error):
+            raise not_now(path, why) from error
         return 1
 
 

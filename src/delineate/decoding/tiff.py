@@ -36,6 +36,7 @@ from delineate.decoding.stored import (
     turned_size,
     upright,
 )
+from delineate.decoding.tiff_pages import check_pages
 from delineate.errors import ImageError
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -109,6 +110,7 @@ def _open(file: BinaryIO, path: Path, *, floats: bool) -> _Opened:
     with quiet():
         # OME metadata may name other files, which tifffile would open.
         tiff = tifffile.TiffFile(file, is_ome=False)
+        check_pages(tiff, path)
         if not tiff.pages:
             raise ValueError("it holds no picture")
         page = tiff.pages[0]

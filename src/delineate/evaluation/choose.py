@@ -6,6 +6,7 @@ from pathlib import Path
 
 from delineate.data.dataset import Dataset
 from delineate.errors import DataError
+from delineate.recipe import Recipe
 from delineate.runs import Run
 
 UNSEEN = ("test", "validation")
@@ -53,13 +54,23 @@ def choose_part(
     dataset = replace(dataset, description=replace(said, names=classes))
     if not len(dataset):
         raise DataError(f"{dataset.name} holds no images.", hint="Name a folder with images.")
-    splits = known_splits(dataset, run_of(folder))
+    run = run_of(folder)
+    splits = known_splits(dataset, run)
+    if splits and _leaves_out(run):
+        # What the training could not read is not read here, either.
+        kept = [index for index, record in enumerate(dataset.records) if record.name in splits]
+        dataset = replace(dataset.subset(kept), whole=None)
     whole = dataset.with_splits(splits) if splits else dataset
     if split is None:
         unseen = [name for name in UNSEEN[: 2 if splits else 1] if name in whole.splits]
         split = unseen[0] if unseen else "all"
     part = whole if split == "all" else whole.split(split)
     return Choice(whole, part, split, bool(splits))
+
+
+def _leaves_out(run: Run) -> bool:
+    """Return whether a run's recipe says to leave out what cannot be read."""
+    return run.recipe.is_file() and Recipe.load(run.recipe).data.unreadable == "skip"
 
 
 def _refuse_another_order(data: str, names: Sequence[str], classes: Sequence[str]) -> None:

@@ -92,7 +92,8 @@ def describe(evaluated: Evaluated, rows: Sequence[Row], *, cases: int) -> Report
         sections += review_sections(evaluated.review, trained_on=evaluated.trained_on)
     sections += [_examples(evaluated), _seen(evaluated)]
     if rows:
-        sections.append(_training(rows, evaluated.values.get("resumed")))
+        values = evaluated.values
+        sections.append(_training(rows, values.get("resumed"), values.get("left_out", [])))
     sections += _network(evaluated.predictor)
     title = f"{evaluated.values['data']}: {evaluated.split} images"
     findings = _findings(evaluated)
@@ -341,12 +342,16 @@ def _seen(evaluated: Evaluated) -> Section:
     return Section("What the network sees", text, pictures=(picture,))
 
 
-def _training(rows: Sequence[Row], resumed: Mapping[str, Any] | None) -> Section:
+def _training(
+    rows: Sequence[Row], resumed: Mapping[str, Any] | None, left_out: Sequence[str]
+) -> Section:
     seconds = sum(row.get("seconds", 0.0) for row in rows)
     epochs = "One epoch" if len(rows) == 1 else f"{len(rows):,} epochs"
     text = f"{epochs}, {seconds:,.0f} seconds in the training steps."
     if resumed is not None:
         text += f" {_resumed(resumed)}"
+    if left_out:
+        text += f" Left out while it ran: {' '.join(left_out)}"
     caption = (
         "After each epoch, a pass over the training images. If training goes on gaining while "
         "validation does not, the network learns its training images by heart."

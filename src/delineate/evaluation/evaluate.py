@@ -34,7 +34,7 @@ from delineate.page import render
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
 from delineate.report import Report
-from delineate.runs import Run, resumptions_of
+from delineate.runs import Run, left_out_of, resumptions_of
 
 
 def evaluate(
@@ -44,6 +44,7 @@ def evaluate(
     split: str | None = None,
     compare: Run | str | Path | None = None,
     to: str | Path | None = None,
+    runtime: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Return the report of a run's best bundle, or of any bundle, on a dataset.
@@ -59,6 +60,7 @@ def evaluate(
             its test part, or else its validation part; for other data, its test part, or all.
         compare: A run, or the folder of a run or of a bundle, that is scored on the same images.
         to: The folder to write to; unset: the run's own, and nothing for a bare bundle.
+        runtime: A name in the table of runtimes, for ``run``; unset: that of its fastest export.
         progress: Called with (done, all) after each image; once more for what is compared.
 
     Raises:
@@ -67,7 +69,7 @@ def evaluate(
             with, or these two have other classes than each other.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
-    predictor = Predictor.open(folder)
+    predictor = Predictor.open(folder, runtime=runtime)
     rival = None if compare is None else Rival.open(compare, predictor)
     dataset.require_pairs()
     own = run_of(folder)
@@ -85,6 +87,9 @@ def evaluate(
     resumed = resumptions_of(own.events())
     if resumed is not None:
         values["resumed"] = resumed
+    left_out = left_out_of(own.events())
+    if left_out:
+        values["left_out"] = left_out
     if rival is not None:
         found = compare_with(rival, chosen.part, tally.images, boundary=boundary, progress=progress)
         values["compare"] = found

@@ -105,20 +105,24 @@ def tune(
     return search(bundle.card, some, said, wishes, is_over=said.is_over)
 
 
-def settle(run: Path, post: Post) -> None:
+def settle(run: Path, *, post: Post | None = None, tile: int | None = None) -> None:
     """Write settings into the card of a run's best bundle.
 
     Args:
         run: The folder of the run or bundle.
-        post: What :func:`tune` has found.
+        post: What :func:`tune` has found; unset: as it is.
+        tile: The side of tiles in pixels; unset: as it is.
 
     Raises:
         BundleError: There is no bundle.
         OSError: It cannot be written; what stood there before is untouched.
     """
     bundle = Bundle.open(run)
-    if post != bundle.card.post:
-        copy_bundle(bundle, bundle.folder, bundle.card.model_copy(update={"post": post}))
+    said = {"post": post, "tile": tile}
+    update = {key: value for key, value in said.items() if value is not None}
+    card = bundle.card.model_copy(update=update)
+    if card != bundle.card:
+        copy_bundle(bundle, bundle.folder, card)
 
 
 def search(

@@ -13,19 +13,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from delineate.child import Limits, room_told, run_child, temporary_folder
+from delineate.child import Limits, run_child
 from delineate.errors import WeightsError
-from delineate.modelfiles.raw_tensors import taken
+from delineate.modelfiles.raw_tensors import bytes_allowed, taken
+from delineate.temporary import room_told, temporary_folder
 
 Tensor = tuple[tuple[int, ...], str]
 """A shape, and the type of its numbers: that of a float by its name, or "integers"."""
 
-# Weights hardly shrink; so many times its size may the numbers of a file have, and so many bytes.
-MOST_GROWTH, MOST_BYTES = 16, 6 * 2**30
-# What the least file may hold, and what an answer may have.
-_LEAST_BYTES, _ANSWER_BYTES = 64 * 2**20, 64 * 2**20
-# What any file may take, and what a slow disk gives in a second.
-_SECONDS, _PER_SECOND = Limits.seconds, 10**8
+# Weights hardly shrink: so many times its size may the numbers of a file have.
+MOST_GROWTH = 16
 
 
 @contextmanager
@@ -51,14 +48,14 @@ def most_bytes(size: int) -> int:
     Args:
         size: Of the file, in bytes.
     """
-    return min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
+    return bytes_allowed(size, growth=MOST_GROWTH)
 
 
-def kind_of(dtype: str) -> str:
+def dtype_kind(dtype: str) -> str:
     """Return the type of a tensor, given what NumPy or Keras calls it.
 
     Example:
-        >>> kind_of("float32"), kind_of("uint8")
+        >>> dtype_kind("float32"), dtype_kind("uint8")
         ('float32', 'integers')
     """
     # Backends hold the same integers by other types; there are few of them in a model.
@@ -71,7 +68,7 @@ def tensors_in(path: Path) -> Counter[Tensor]:
 
     def count(_: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[tuple(item.shape), kind_of(item.dtype.name)] += 1
+            found[tuple(item.shape), dtype_kind(item.dtype.name)] += 1
 
     with h5py.File(path, "r") as file:
         file.visititems(count)
@@ -84,7 +81,7 @@ def _copied(path: Path, folder: Path, name: str) -> Path:
     except OSError as error:
         raise _unreadable(name, error.strerror) from error
     most = most_bytes(size)
-    limits = Limits(seconds=_SECONDS + size / _PER_SECOND, written=most + _ANSWER_BYTES)
+    limits = Limits.for_file(size, numbers=most)
     values, plain = folder / "values", folder / "plain.weights.h5"
     said = {"file": str(path.resolve()), "to": str(values), "most": most, "name": name}
     with room_told(name):

@@ -12,9 +12,10 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from delineate.child import Arrays, room_told, serve
+from delineate.child import Arrays, serve
 from delineate.errors import WeightsError
 from delineate.modelfiles.raw_tensors import put
+from delineate.temporary import room_told
 
 DEEPEST = 32
 MOST_OBJECTS = 50_000

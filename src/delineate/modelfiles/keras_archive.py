@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from delineate.child import room_told
 from delineate.errors import BundleError
 from delineate.modelfiles.keras_config import inspected
+from delineate.temporary import room_told
 from delineate.zip_directory import directory_of
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

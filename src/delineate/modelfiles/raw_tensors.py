@@ -7,12 +7,24 @@ from typing import IO, Any
 
 import numpy as np
 
+# What the numbers of the least file may have, and those of any file.
+_LEAST_BYTES, MOST_BYTES = 64 * 2**20, 6 * 2**30
 _TYPES = frozenset(
     {
         *("<f2", "<f4", "<f8", "|b1"),
         *("|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8"),
     }
 )
+
+
+def bytes_allowed(size: int, *, growth: int) -> int:
+    """Return how many bytes the numbers may have that come out of a file.
+
+    Args:
+        size: Of the file, in bytes.
+        growth: How many times as many they may be.
+    """
+    return min(MOST_BYTES, max(_LEAST_BYTES, growth * size))
 
 
 def put(out: IO[bytes], values: np.ndarray) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from delineate.child import Arrays, room_told, serve
+from delineate.child import Arrays, serve
 from delineate.errors import MissingExtraError, WeightsError, reason_of
 from delineate.modelfiles.raw_tensors import put
+from delineate.temporary import room_told
 
 # Under which a checkpoint keeps its tensors, beside an optimizer's state and the like.
 _NESTED = ("state_dict", "model_state_dict", "model")

@@ -1,5 +1,6 @@
 """The machine: what it is, and threads, determinism and seeds set on it."""
 
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +13,8 @@ from delineate.recipe import Runtime
 from delineate.share import cores, memory_gib
 
 PACKAGES = ("delineate", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
+# What tells the backends how many threads there are.
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "XLA_FLAGS")
 # What a backend's error holds where the memory is full: that of TensorFlow and JAX, of PyTorch on a
 # GPU, and on a CPU.
 FULL = (
@@ -68,6 +71,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": cores(),
+        "threads": _threads(),
         "memory_gib": memory_gib(),
         "device": device(),
         "accelerator": _accelerator(),
@@ -104,6 +108,16 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    return found
+
+
+def _threads() -> dict[str, str]:
+    """Return what is said of threads, by name: sums of numbers depend on how they are split."""
+    found = {name: os.environ[name] for name in THREADS if name in os.environ}
+    if keras.backend.backend() == "torch":
+        import torch
+
+        found["torch"] = str(torch.get_num_threads())
     return found
 
 

@@ -16,10 +16,10 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
-from delineate.child import temporary_folder
 from delineate.errors import BundleError, WeightsError
-from delineate.modelfiles.hdf5 import Tensor, kind_of, most_bytes, plain_copy, tensors_in
+from delineate.modelfiles.hdf5 import Tensor, dtype_kind, most_bytes, plain_copy, tensors_in
 from delineate.modelfiles.keras_archive import config_of, extract_weights, refusal
+from delineate.temporary import temporary_folder
 
 # Under which Keras keeps the variables that wait for their first values.
 _WAITING = "uninitialized_variables"
@@ -76,7 +76,9 @@ def _built(config: dict[str, Any]) -> keras.Model:
 
 def _refuse_missing(path: Path, model: keras.Model, stored: Counter[Tensor]) -> None:
     """Refuse a model with a tensor that its file has not, before any memory is taken for it."""
-    wanted = Counter((tuple(map(int, each.shape)), kind_of(each.dtype)) for each in model.weights)
+    wanted = Counter(
+        (tuple(map(int, each.shape)), dtype_kind(each.dtype)) for each in model.weights
+    )
     missing = next(iter(wanted - stored), None)
     if missing is not None:
         shape, kind = missing

@@ -17,6 +17,7 @@ from delineate.errors import (
     DataError,
     DelineateError,
     MissingExtraError,
+    NotNowError,
     UsageError,
 )
 from delineate.imaging import read_image
@@ -123,6 +124,7 @@ def predict_files(
         DataError: Two images of one name would be in one table of run lengths.
         BundleError: There is no bundle.
         OSError: Nothing more can be written: the disk is full, or may not be written to.
+        Terminated: A camera or stream was ended by SIGTERM; what has been predicted is written.
     """
     wanted, to = wanted or Wanted(), Path(to)
     watching = replace(watching or Watching(), overlay=wanted.overlay)
@@ -145,16 +147,16 @@ def predict_files(
         todo = _Todo(predictor, to, wanted, watching, add, LeastSure(predictor.card.colours))
         done = _predict_all(files, todo, progress)
     done.run_lengths = table
+    if len(todo.unsure.items) > 1:
+        write_review(to, todo.unsure.items)
+        done.review = Run(to).review
     for number, given in enumerate(live):
         try:
             with open_live(given, seconds=watching.seconds) as source:
                 stem = to / f"live-{number}"
                 done.written.append(predict_video(predictor, source, stem, watching))
-        except (DataError, MissingExtraError) as error:
+        except (DataError, MissingExtraError, NotNowError) as error:
             done.failures.append(error)
-    if len(todo.unsure.items) > 1:
-        write_review(to, todo.unsure.items)
-        done.review = Run(to).review
     return done
 
 
@@ -177,7 +179,7 @@ def _predict_all(
     for number, (path, name) in enumerate(files, 1):
         try:
             done.written.append(_predict_file(path, todo.to / name, todo, progress))
-        except (BundleError, DataError, MissingExtraError) as error:
+        except (BundleError, DataError, MissingExtraError, NotNowError) as error:
             named = str(path) in error.message
             message = error.message if named else f"{path}: {error.message}"
             done.failures.append(type(error)(message, hint=error.hint))

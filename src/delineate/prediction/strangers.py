@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate.bundle import Bundle, Card, Member
-from delineate.child import Limits, room_told, run_child
+from delineate.child import Limits, run_child
 from delineate.data.cache import default_folder
 from delineate.errors import BundleError
 from delineate.files import write_whole
@@ -18,6 +18,7 @@ from delineate.modelfiles.openvino_graph import weights_of
 from delineate.prediction import prepare
 from delineate.prediction.averaging import WAYS
 from delineate.prediction.prepare import Preparation, Runtime
+from delineate.temporary import room_told
 from delineate.version import __version__
 
 # Of each file of a model; ONNX and LiteRT cannot have larger ones.
@@ -64,8 +65,6 @@ MOST_LOOKS = 128
 
 _PROGRAM = "savedmodel"
 _ENGINES = ("ai-edge-litert", "onnxruntime", "onnxruntime-gpu", "openvino")
-# What a slow disk gives in a second.
-_PER_SECOND = 10**8
 
 
 def open_stranger(
@@ -83,6 +82,7 @@ def open_stranger(
     Raises:
         BundleError: It is refused, or does not do what the card says.
         MissingExtraError: The engine, or what looks at its files, is not installed.
+        BackendError: It is for TensorRT, and there is no NVIDIA GPU, or no TensorRT.
     """
     path = bundle.folder / member.file
     if chosen not in (None, member.runtime):
@@ -92,7 +92,8 @@ def open_stranger(
         if chosen is None:
             raise BundleError(
                 f"{path} is a program from elsewhere, which may read and write your files.",
-                hint="Pass --runtime savedmodel if you trust whoever made it.",
+                hint="If you trust whoever made it, name the engine: --runtime savedmodel with "
+                "predict and evaluate, Predictor.open(..., runtime='savedmodel') in Python.",
             )
     elif member.runtime != "keras":
         _refuse_files(bundle, member)
@@ -248,12 +249,11 @@ def _try_once(bundle: Bundle, member: Member) -> None:
     if mark.is_file():
         return
     size = sum((bundle.folder / name).stat().st_size for name in card.files)
-    limits = Limits(seconds=Limits.seconds + size / _PER_SECOND)
     with room_told(str(path)):
         run_child(
             "delineate.prediction.trial",
             said | {"file": str(path.resolve())},
-            limits=limits,
+            limits=Limits.for_file(size),
             name=str(path),
         )
     # Where nothing can be kept, it is tried again the next time.

@@ -9,6 +9,7 @@ from pathlib import Path
 from delineate.data.checking.check import TOLD, heed_faults
 from delineate.data.checking.inspection import heeded, inspect
 from delineate.data.dataset import Dataset
+from delineate.data.records import Record
 from delineate.data.splitting.partition import (
     describe_splits,
     partition,
@@ -80,7 +81,7 @@ def fresh(dataset: Dataset, to: str | Path | None) -> Run:
 
 def without_unreadable(
     dataset: Dataset, run: Run, progress: Reading | None, *, resume: bool
-) -> tuple[Dataset, list[str]]:
+) -> tuple[Dataset, list[Record]]:
     """Return the data set without the images that cannot be read, which are named.
 
     Of a run that exists only those are looked at that are no longer what they were.
@@ -92,18 +93,17 @@ def without_unreadable(
         resume: Whether it exists, and says which images it was begun with.
 
     Returns:
-        The data set, and the names of the images that the run was begun with and that cannot be
-        read any longer.
+        The data set, and the images that the run was begun with and that cannot be read any longer.
 
     Raises:
         RunError: What it says is damaged.
         DataError: No image can be read.
     """
-    lost: list[str] = []
+    lost: list[Record] = []
     if resume and run.dataset.exists():
         hashes = stored_hashes(run.read_json(run.dataset))
         lost = _lost(dataset, hashes)
-        names = hashes.keys() - set(lost)
+        names = hashes.keys() - {record.name for record in lost}
     else:
         found = inspect(dataset, progress)
         for record, error in found.failures[:TOLD]:
@@ -126,8 +126,8 @@ def without_unreadable(
     return replace(dataset.subset(kept), whole=None), lost
 
 
-def _lost(dataset: Dataset, hashes: Mapping[str, str]) -> list[str]:
-    """Return the names of images that are not what they were, and cannot be read any longer.
+def _lost(dataset: Dataset, hashes: Mapping[str, str]) -> list[Record]:
+    """Return the images that are not what they were, and cannot be read any longer.
 
     Args:
         dataset: The images and masks.
@@ -140,12 +140,12 @@ def _lost(dataset: Dataset, hashes: Mapping[str, str]) -> list[str]:
                 dataset.decoded(index)
         except ImageError as error:
             _log.warning("%s is left out from now on: %s", record.name, error.message)
-            found.append(record.name)
+            found.append(record)
     return found
 
 
 def split(
-    dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool, lost: Collection[str] = ()
+    dataset: Dataset, recipe: Recipe, run: Run, *, resume: bool, lost: Collection[Record] = ()
 ) -> Dataset:
     """Return the data set with its splits; nothing is written yet.
 
@@ -154,7 +154,7 @@ def split(
         recipe: All settings.
         run: The run.
         resume: Whether it exists, and says which image is in which split, unless it ended before.
-        lost: Names of images that are left out from now on.
+        lost: Images that are left out from now on.
 
     Raises:
         DataError: The images cannot be split.

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from delineate.errors import DelineateError, OutOfMemoryError, RunError
+from delineate.errors import BundleError, DelineateError, OutOfMemoryError, RunError
 from delineate.files import write_whole
 from delineate.hold import hold
 from delineate.models.machine import is_memory_full
@@ -81,7 +81,9 @@ def memory_told(what: str, *, hint: str, kind: type[RunError] = RunError) -> Ite
     try:
         yield
     except Exception as error:
-        if isinstance(error, DelineateError) or not is_memory_full(error):
+        # A model out of a file fails with an error of its own, of which this is the cause.
+        cause = error.__cause__ if isinstance(error, BundleError) else error
+        if cause is None or isinstance(cause, DelineateError) or not is_memory_full(cause):
             raise
         raise kind(f"{what} does not fit into the memory.", hint=hint) from error
 

@@ -19,12 +19,12 @@ from delineate.evaluation.tune import Tuning, search, some_of, trials_of, wishes
 from delineate.hold import refuse_vanished
 from delineate.prediction.predictor import Predictor
 from delineate.recipe import Recipe
-from delineate.runs import Run, resumptions_of
+from delineate.runs import ENDED, Run, resumptions_of
 from delineate.training import checkpoint
 from delineate.training.afterwards import seconds_of_report, seconds_of_search_and_report
+from delineate.training.refusing import refuse_lost_points
 from delineate.training.session import BUDGET
 
-ENDED = "ended"
 # The minutes of a fold at the least.
 LEAST = 0.1
 # Share of a budget for what comes after all folds, until a network of the first one can tell.
@@ -75,7 +75,7 @@ def train_folds(
         RunError: The data is not what the run was begun with.
         FileNotFoundError: The run folder was moved or deleted meanwhile.
     """
-    if _has_ended(run):
+    if run.has_ended():
         return run
     parts = _folds_of(dataset, recipe)
     partition_as(_as_trained_on(parts[0]), run.read_json(run.dataset))
@@ -85,10 +85,11 @@ def train_folds(
         _note(run, BEGUN, spent=round(clock.spent, 3))
     for number, (fold, part) in enumerate(zip(runs, parts, strict=True)):
         refuse_vanished(run.folder)
-        if _has_ended(fold):
+        if fold.has_ended():
             continue
-        resumed = any(fold.last.glob("*.npz"))
+        resumed = checkpoint.exists(fold.last)
         if not resumed:
+            refuse_lost_points(fold)
             shutil.rmtree(fold.folder, ignore_errors=True)
         after = _seconds_after(runs[:number], parts, recipe)
         own = _recipe_of_fold(recipe, clock.share(len(runs) - number, after=after))
@@ -209,10 +210,6 @@ def _seconds_of(fold: Run) -> float:
         return float(checkpoint.load(fold.last).states.get(BUDGET, {}).get("spent", 0.0))
     except RunError:
         return 0.0
-
-
-def _has_ended(run: Run) -> bool:
-    return any(event["event"] == ENDED for event in run.events())
 
 
 def _note(run: Run, event: str, **values: Any) -> None:

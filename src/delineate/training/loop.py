@@ -200,7 +200,7 @@ def _too_large(images: np.ndarray) -> OutOfMemoryError:
     windows = "1 window" if count == 1 else f"{count} windows"
     hint = "Choose a smaller data.size, or a smaller network."
     if count > 1:
-        hint = f"Train with --set training.batch_size={count // 2}."
+        hint = f"Train with --set training.batch_size={count // 2}, into another --to."
     return OutOfMemoryError(
         f"A step of {windows} of {height}×{width} does not fit into the memory.", hint=hint
     )

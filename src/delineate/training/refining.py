@@ -19,11 +19,13 @@ from delineate.models.receptive_field import receptive_field
 from delineate.models.refiner import build_critic, build_refiner, join, patch_of
 from delineate.recipe import Recipe
 from delineate.runs import Run
+from delineate.training import checkpoint
 from delineate.training.adversarial import AdversarialStepper, Distance
 from delineate.training.callbacks import NEWEST
 from delineate.training.chosen import chosen_callbacks
 from delineate.training.loss import make_loss
 from delineate.training.parts import Parts
+from delineate.training.refusing import refuse_lost_points
 from delineate.training.resuming import inexact
 from delineate.training.session import Session
 
@@ -75,7 +77,7 @@ def begin_after(session: Session, refiner: Session) -> None:
     """
     _keep_first(session.run)
     session.parts.model.load_weights(session.run.refiner.first / "model.keras")
-    if any(session.run.refiner.last.glob("*.npz")):
+    if checkpoint.exists(session.run.refiner.last):
         try:
             refiner.restore(inexact=inexact(session.run, session.recipe))
         except RunError as error:
@@ -84,6 +86,8 @@ def begin_after(session: Session, refiner: Session) -> None:
                 hint=f"Delete {session.run.refiner.folder}, and resume: only the refiner is then "
                 "trained again.",
             ) from error
+    else:
+        refuse_lost_points(session.run.refiner)
 
 
 def keep_what_gains(session: Session, refiner: Session) -> None:

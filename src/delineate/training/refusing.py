@@ -11,9 +11,14 @@ from delineate.models.weights import weights_path
 from delineate.models.weights.downloads import BY_NAME, published
 from delineate.prediction.separation import NEEDED
 from delineate.recipe import Recipe, object_targets_of
-from delineate.runs import Run
+from delineate.runs import ENDED, Run
 from delineate.training.optimizers import make_optimizer
 from delineate.training.tensorboard import event_writer
+
+# What a journal has only after a resume point: of the search, the decision on a refiner, the end.
+POINTED = {"resumed", "tuned", "refined", ENDED}
+# So many epochs may be noted before the first resume point is whole.
+BEFORE_FIRST = 2
 
 
 def refuse_settings(recipe: Recipe) -> None:
@@ -81,6 +86,26 @@ def _refuse_misfits(recipe: Recipe) -> None:
 
 def _may_compile(recipe: Recipe) -> bool:
     return keras.backend.backend() != "tensorflow" or not recipe.runtime.deterministic
+
+
+def refuse_lost_points(run: Run) -> None:
+    """Raise a RunError where a run has had resume points, none of which is there any more.
+
+    It would begin anew otherwise, and its best model would go. The first resume point may still be
+    in work when the second epoch is noted; the first epochs are therefore no sign of one.
+
+    Args:
+        run: The run, which has no resume point.
+    """
+    events = [event["event"] for event in run.events() if "event" in event]
+    if POINTED.isdisjoint(events) and events.count("epoch") <= BEFORE_FIRST:
+        return
+    raise RunError(
+        f"{run.last} holds no resume point any more, and {run.folder} has been trained further "
+        "than to its first one.",
+        hint="Copy the folder again if it is a copy; its best model stays as it is, and can be "
+        "scored with 'delineate evaluate'. Train again with another --to.",
+    )
 
 
 def refuse_lost_weights(run: Run, recipe: Recipe) -> None:

@@ -1,27 +1,27 @@
 """Whether a training that goes on becomes what the uninterrupted one would have become."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from delineate.errors import RunError
 from delineate.files import TEMPORARY, sha256
 from delineate.models.machine import environment
 from delineate.recipe import Recipe
-from delineate.runs import Run, environment_of
+from delineate.runs import Run, environment_of, left_out_of
 
 # What of the machine sums of floating-point numbers depend on.
-DECIDING = ("processor", "cores", "device", "accelerator")
+DECIDING = ("processor", "cores", "threads", "device", "accelerator")
 # Where in the environment's file the hash of the recipe is.
 RECIPE = "recipe"
 
 
-def inexact(run: Run, recipe: Recipe, lost: Sequence[str] = ()) -> list[str]:
+def inexact(run: Run, recipe: Recipe, *, lost: int = 0) -> list[str]:
     """Return why the weights may become others; none: they will be the same, bit for bit.
 
     Args:
         run: The run, which says on which machine it was begun.
         recipe: All settings.
-        lost: Names of images that are left out from now on.
+        lost: How many images are left out from now on.
 
     Raises:
         RunError: It was begun with another backend.
@@ -34,7 +34,9 @@ def inexact(run: Run, recipe: Recipe, lost: Sequence[str] = ()) -> list[str]:
     if not recipe.runtime.deterministic:
         found.append("runtime.deterministic is false")
     if lost:
-        found.append(f"{len(lost)} of the images cannot be read any longer")
+        found.append(f"{lost} of the images cannot be read any longer")
+    if left_out_of([*run.events(), *run.refiner.events()]):
+        found.append("an image could not be read for a while, and others were taken in its place")
     if recipe.training.budget is not None:
         found.append("with a budget the clock decides how many steps there are")
     if not then:
@@ -79,5 +81,7 @@ def _refuse_other_backend(run: Run, now: Mapping[str, Any], then: Mapping[str, A
 def _said(value: Any) -> str:
     """Return a value of the environment in a few words."""
     if isinstance(value, dict):
-        return str(value.get("name"))
+        named = value.get("name")
+        told = ", ".join(f"{key}={each}" for key, each in value.items())
+        return str(named) if named else told or "unset"
     return "none" if value is None else str(value)

@@ -14,7 +14,7 @@ from delineate.bundle import recover
 from delineate.errors import RunError
 from delineate.hold import refuse_vanished
 from delineate.recipe import Recipe, Training
-from delineate.runs import Run
+from delineate.runs import LEFT_OUT, Run, left_out_of
 from delineate.training import checkpoint
 from delineate.training.budget import Budget
 from delineate.training.callbacks import KeepBest, ReduceOnPlateau
@@ -135,6 +135,7 @@ class Session:
         self.require_folder()
         self._saved = time.monotonic()
         seconds = self._seconds + time.monotonic() - self._begun
+        self._note_left_out()
         states = {name: item.get_state() for name, item in self._stateful().items()}
         states[TALLY] = self.tally.get_state()
         point = checkpoint.ResumePoint(
@@ -184,6 +185,9 @@ class Session:
         # Now that it is known that this one can be gone on with.
         later = checkpoint.forget_after(self.run.last, epoch=point.epoch, step=point.step)
         recover(self.run.best)
+        if self.finished and self.owner.has_ended():
+            # Nothing is gone on with.
+            return
         # No step is made any more where the training has ended.
         why = [] if self.finished else list(inexact)
         told: dict[str, Any] = {"exact": not why, "why": why}
@@ -215,6 +219,13 @@ class Session:
         """
         self.require_folder()
         self.journal.note("budget", steps=self.all_steps)
+
+    def _note_left_out(self) -> None:
+        """Write down which images have become unreadable since this was done last."""
+        told = left_out_of(self.journal.events)
+        new = [sentence for sentence in list(self.batches.left_out) if sentence not in told]
+        if new:
+            self.journal.note(LEFT_OUT, why=new)
 
     def interrupt(self) -> None:
         """Save everything, and end.

@@ -4,6 +4,7 @@ import gc
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import keras
 
 from delineate.data.dataset import Dataset
+from delineate.data.records import Record
 from delineate.errors import OutOfMemoryError
 from delineate.evaluation.evaluate import evaluate
 from delineate.evaluation.tune import settle, tune
@@ -21,7 +23,7 @@ from delineate.models.machine import set_up
 from delineate.models.weights import have_weights
 from delineate.planning.plan import Plan
 from delineate.recipe import Post, Recipe
-from delineate.runs import Run
+from delineate.runs import ENDED, Run
 from delineate.training import checkpoint
 from delineate.training.afterwards import seconds_of_report
 from delineate.training.beginning import (
@@ -41,6 +43,7 @@ from delineate.training.folds import train_folds, whole_run
 from delineate.training.loop import run_epochs
 from delineate.training.parts import Parts, assemble
 from delineate.training.refining import begin_after, keep_what_gains, refiner_session
+from delineate.training.refusing import refuse_lost_points
 from delineate.training.resuming import inexact
 from delineate.training.session import Session
 from delineate.training.thawing import plain_stepper
@@ -102,7 +105,7 @@ def train(
     else:
         run = fresh(dataset, to)
         chosen, reasons = settled(dataset, recipe, progress)
-    lost: list[str] = []
+    lost: list[Record] = []
     if chosen.data.unreadable == "skip":
         dataset, lost = without_unreadable(dataset, run, progress, resume=resume)
     if chosen.training.folds > 1:
@@ -133,7 +136,7 @@ def _train_one(
     onlookers: _Onlookers,
     *,
     resume: bool,
-    lost: Sequence[str],
+    lost: Sequence[Record],
     begun: float,
 ) -> Run:
     """Train one network, or go on with it, from the first step to the report."""
@@ -142,20 +145,23 @@ def _train_one(
     set_up(recipe.runtime)
     parts = assemble(dataset, recipe)
     session, refiner = _sessions(run, parts, recipe, onlookers.callbacks, begun)
-    with disk_told(run), held(run, resume=resume):
+    with disk_told(run), held(run, resume=resume), closing(session.background):
         if checkpoint.exists(run.last):
             _restore(session, refiner, lost)
         else:
+            refuse_lost_points(run)
             _begin(session, reasons)
-        _train_all(session, refiner, onlookers.watch)
+        if not session.journal.has(ENDED):
+            _train_all(session, refiner, onlookers.watch)
         with memory_told("The prediction of an image", hint=SMALLER_TILE):
             session.require_folder()
+            _retile(session)
             _tune(session)
             if recipe.evaluation.report and run.best.is_dir() and not run.report.is_file():
                 evaluate(run, dataset, split=parts.reported)
         session.require_folder()
         spent = {} if session.budget is None else {"spent": round(session.budget.spent, 3)}
-        session.journal.note_once("ended", **spent)
+        session.journal.note_once(ENDED, **spent)
     return run
 
 
@@ -184,8 +190,8 @@ def _begin(session: Session, reasons: Mapping[str, str]) -> None:
     write_whole(run.batch, draw_first_batch(parts.batches, dataset.colours, names=dataset.classes))
 
 
-def _restore(session: Session, refiner: Session | None, lost: Sequence[str]) -> None:
-    why = inexact(session.run, session.recipe, lost)
+def _restore(session: Session, refiner: Session | None, lost: Sequence[Record]) -> None:
+    why = inexact(session.run, session.recipe, lost=len(lost))
     if refiner and session.recipe.refiner.use == "together":
         at = checkpoint.newest_of_both(session.run.last, refiner.run.last)
         for each in (session, refiner):
@@ -220,19 +226,25 @@ def _budget(parts: Parts, recipe: Recipe, begun: float) -> Budget | None:
     return Budget(60 * settings.budget, most=most, begun=begun)
 
 
+def _retile(session: Session) -> None:
+    """Give the best bundle the recipe's tile, which may be smaller now than when it was saved."""
+    if session.run.best.is_dir() and not session.journal.has(ENDED):
+        settle(session.run.folder, tile=session.recipe.data.tile)
+
+
 def _tune(session: Session) -> None:
     """Search the settings of the best bundle on the validation images, if that is asked for.
 
     What was found is noted before it is put on the card: a search after that would find others.
     """
     run, journal = session.run, session.journal
-    if journal.has("ended"):
+    if journal.has(ENDED):
         return
     if not journal.has("tuned"):
         _search(session)
     for event in journal.events:
         if event["event"] == "tuned":
-            settle(run.folder, Post.model_validate(event["settings"]))
+            settle(run.folder, post=Post.model_validate(event["settings"]))
 
 
 def _search(session: Session) -> None:

@@ -1,11 +1,14 @@
 """How large a pixel is, by what programs write into TIFF files."""
 
+import time
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from delineate.data.proposing.pixel_size import PixelSize, read_pixel_size
+from delineate.imaging import read_image
 
 PICTURE = np.zeros((4, 6), np.uint8)
 FINE = {"resolution": (40_000, 20_000), "resolutionunit": "CENTIMETER"}
@@ -100,3 +103,47 @@ def test_damaged_and_other_files_say_nothing(tmp_path, content):
     for name in ("a.tif", "a.png"):
         (tmp_path / name).write_bytes(content)
         assert read_pixel_size(tmp_path / name) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "token", "end"),
+    [
+        ("", "ImageJ=", ""),
+        ("", "ImageJ=", "OME>"),
+        ("ImageJ=", "unit=", ""),
+        ("ImageJ=", "unit=micron_", ""),
+        ("", "<Pixels ", "OME>"),
+        ("", "<x:", "Pixels OME>"),
+        ("<Pixels ", 'PhysicalSizeX="', "OME>"),
+        ("<Pixels ", "PhysicalSizeX ", "OME>"),
+        ('<Pixels PhysicalSizeY="1" PhysicalSizeX="', "1", '" OME>'),
+        ("<Pixels PhysicalSizeX", " ", "OME>"),
+        ("", "<TiffData ", "OME>"),
+        ("ImageJ=1\n", "channels=1\n", "x"),
+        ("ImageJ=1\nchannels=1", "\n", "x"),
+    ],
+)
+def test_a_long_description_takes_no_long_time(tmp_path, start, token, end):
+    said = start + token * (300_000 // len(token)) + end
+    begun = time.process_time()
+    assert size_of(tmp_path, description=said.encode()) is None
+    assert read_image(tmp_path / "a.tif").shape == (4, 6, 1)
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("said", "is_imagej"),
+    [
+        ("ImageJ=1.53\nunit=um\n", True),
+        ("ImageJ=unit=um", True),
+        ("ImageJ=\nImageJ=\nunit=micron", True),
+        ("unit=um\nImageJ=1.53", False),
+        ("ImageJ=\nmyunit=um", False),
+        ("ImageJ=\nunit=umbra\nunit=um", True),
+        ("ImageJ=\nunit=umbra", False),
+        ("unit=um", False),
+    ],
+)
+def test_the_unit_of_imagej_stands_behind_its_name(tmp_path, said, is_imagej):
+    found = size_of(tmp_path, description=said, resolution=(0.02, 0.01))
+    assert found == (PixelSize(100, 50) if is_imagej else None)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import repeat
@@ -14,8 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from delineate.cli import main as cli
 from delineate.errors import ImageError, UsageError
-from delineate.imaging import likeliest, resize_probabilities
+from delineate.imaging import likeliest, resize_probabilities, write_png
+from delineate.interrupt import Terminated
+from delineate.prediction import many
 from delineate.prediction.many import predict_files
 from delineate.prediction.outputs import Wanted
 from delineate.prediction.predictor import Predictor
@@ -163,28 +167,76 @@ def test_of_a_live_source_the_newest_frame_is_taken(tmp_path, colour_bundle):
     assert (summary["frames"], summary["dropped"]) == (2, 6)
 
 
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-def test_a_live_source_may_be_ended_by_hand_and_a_file_may_not(tmp_path, colour_bundle, told):
-    predictor = Predictor.open(colour_bundle.folder)
+def until_told(told):
+    for number in range(100):
+        yield Frame(number, number / 20, picture(number % 8))
+        if number == 1:
+            # While the second one is written, at the latest.
+            signal.raise_signal(told)
 
-    def until_told():
-        for number in range(100):
-            yield Frame(number, number / 20, picture(number % 8))
-            if number == 1:
-                # While the second one is written, at the latest.
-                signal.raise_signal(told)
+
+def test_a_live_source_may_be_ended_by_hand_and_a_file_may_not(tmp_path, colour_bundle):
+    predictor = Predictor.open(colour_bundle.folder)
 
     def until_interrupted():
         yield Frame(0, 0.0, picture(0))
         raise KeyboardInterrupt
 
-    source = Source("camera", Fraction(20), None, until_told(), live=True)
+    source = Source("camera", Fraction(20), None, until_told(signal.SIGINT), live=True)
     summary = predict_video(predictor, source, tmp_path / "a", Watching())
     assert summary["frames"] == len(frames_of(summary["mask"])) == 3
     source = Source("file", Fraction(20), None, until_interrupted())
     with pytest.raises(KeyboardInterrupt):
         predict_video(predictor, source, tmp_path / "b", Watching())
     assert not list(tmp_path.glob("b*"))
+
+
+@pytest.fixture
+def cameras(monkeypatch):
+    """The names of cameras that were opened; each is ended by a signal, the third shows nothing."""
+    opened = []
+
+    def silent():
+        signal.raise_signal(signal.SIGTERM)
+        raise ImageError("No frame has come.", hint="Check the camera.")
+        yield
+
+    @contextmanager
+    def open_fake(given, *, seconds):
+        opened.append(given)
+        told = signal.SIGINT if given == "camera:0" else signal.SIGTERM
+        shown = silent() if given == "camera:2" else until_told(told)
+        yield Source(given, Fraction(20), None, shown, live=True)
+
+    monkeypatch.setattr(many, "open_live", open_fake)
+    return opened
+
+
+def test_a_sigterm_ends_one_camera_and_those_that_would_follow(tmp_path, colour_bundle, cameras):
+    for number in range(2):
+        write_png(tmp_path / "in" / f"{number}.png", picture(number))
+    inputs = [str(tmp_path / "in"), "camera:0", "camera:1", "camera:3"]
+    with pytest.raises(Terminated):
+        predict_files(colour_bundle.folder, inputs, to=tmp_path / "out")
+    # Of Ctrl-C the next one begins.
+    assert cameras == ["camera:0", "camera:1"]
+    for number in range(2):
+        said = json.loads((tmp_path / "out" / f"live-{number}.json").read_text())
+        assert said["frames"] == len(frames_of(said["mask"])) == 3
+    assert (tmp_path / "out" / "review.csv").is_file()
+
+
+def test_a_sigterm_before_the_first_frame_is_heeded_too(tmp_path, colour_bundle, cameras):
+    with pytest.raises(Terminated):
+        predict_files(colour_bundle.folder, ["camera:2", "camera:3"], to=tmp_path / "out")
+    assert cameras == ["camera:2"]
+
+
+def test_a_command_that_a_sigterm_has_ended_says_so(tmp_path, colour_bundle, cameras, capsys):
+    command = ["predict", str(colour_bundle.folder), "--to", str(tmp_path / "out")]
+    assert cli.run([*command, "camera:1", "camera:3"]) == 143
+    assert "asked to end" in capsys.readouterr().err
+    assert (tmp_path / "out" / "live-0.json").is_file()
 
 
 def test_what_a_live_source_has_shown_outlives_its_failure(tmp_path, colour_bundle):

@@ -25,6 +25,7 @@ from typing import IO
 
 from delineate.data.fetching.meter import Meter, refusal
 from delineate.data.fetching.tar_stream import CHUNK_BYTES, Member, TarStream
+from delineate.data.fetching.xz_stream import XzStream
 from delineate.errors import DataError
 from delineate.zip_directory import count_members, directory_of
 
@@ -45,10 +46,10 @@ _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 # zipfile bounds the memory that one read takes for these two only.
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ZIP_ENCRYPTED = 0x1 | 0x40 | 0x2000
-_DECOMPRESSORS: dict[bytes, Callable[[io.BufferedReader], io.BufferedIOBase]] = {
-    b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ\x00": lzma.LZMAFile,
+_DECOMPRESSORS: dict[bytes, Callable[[io.BufferedReader, Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": lambda raw, _: gzip.GzipFile(fileobj=raw),
+    b"BZh": lambda raw, _: bz2.BZ2File(raw),
+    b"\xfd7zXZ\x00": lambda raw, archive: io.BufferedReader(XzStream(raw, archive), CHUNK_BYTES),
 }
 _LITTER = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -77,8 +78,8 @@ def unpack(
     Raises:
         DataError: There is no such archive; ``folder`` is not empty; the archive is damaged, is
             encrypted, holds links, devices, sparse files, unsafe or duplicate names, too many
-            members or bytes, or headers made to do harm, or expands like a bomb; or the folder
-            cannot be written.
+            members or bytes, or headers made to do harm, expands like a bomb, or takes too much
+            memory; or the folder cannot be written.
 
     Example:
         >>> unpack(Path("stage1_train.zip"), Path("nuclei"))  # doctest: +SKIP
@@ -343,7 +344,7 @@ def _admit_zip_member(info: zipfile.ZipInfo, ledger: _Ledger) -> bool:
 def _tar_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
     with ExitStack() as stack:
         raw = stack.enter_context(archive.open("rb"))
-        stream = TarStream(stack.enter_context(_decompressed(raw)), ledger.decompressed)
+        stream = TarStream(stack.enter_context(_decompressed(raw, archive)), ledger.decompressed)
         opened = stack.enter_context(tarfile.TarFile(fileobj=stream, mode="r", tarinfo=Member))
         while (member := opened.next()) is not None:
             opened.members.clear()  # type: ignore[attr-defined]  # It would keep them all.
@@ -355,12 +356,12 @@ def _tar_entries(archive: Path, ledger: _Ledger) -> Iterator[_Entry]:
         stream.finish()
 
 
-def _decompressed(raw: io.BufferedReader) -> io.BufferedIOBase:
+def _decompressed(raw: io.BufferedReader, archive: Path) -> io.BufferedIOBase:
     start = raw.read(6)
     raw.seek(0)
     for magic, decompress in _DECOMPRESSORS.items():
         if start.startswith(magic):
-            return decompress(raw)
+            return decompress(raw, archive)
     return raw
 
 

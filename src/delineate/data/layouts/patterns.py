@@ -11,6 +11,9 @@ from delineate.errors import DataError
 TOKEN = re.compile(r"\{(stem|split|class|channel)\}|\*")
 SPANNING, WITHIN = ".+", "[^/]+"  # several folders, or one name
 SPLITS = "|".join(sorted(SPLIT_FOLDERS, key=len, reverse=True))
+# Parts of which a name may leave open where they end: what a name takes grows with its length to
+# the power of their number.
+MAX_OPEN = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,21 @@ class Match:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """A token of a pattern, and what is fixed behind it.
+
+    Attributes:
+        name: "*", or that of a placeholder, where it stands first; "": the beginning.
+        fixed: The text up to the next such token. A placeholder in it is what it was before.
+        following: The name of that token; "": the end.
+    """
+
+    name: str
+    fixed: str
+    following: str
+
+
+@dataclass(frozen=True)
 class Pattern:
     """A pattern of paths, with {stem}.
 
@@ -46,6 +64,20 @@ class Pattern:
     channels: tuple[str, ...] = ()
     stem: str = SPANNING
     _compiled: dict[str, re.Pattern[str]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern that takes hours on names which are made for it.
+
+        Raises:
+            DataError: More than ``MAX_OPEN`` of its parts have open ends.
+        """
+        count = sum(map(self._is_open, _parts(self.text)))
+        if count > MAX_OPEN:
+            raise DataError(
+                f"The pattern '{self.text}' leaves open where {count} of its parts end; the limit "
+                f"is {MAX_OPEN}.",
+                hint="Write what is the same in all names in place of a star, or use folders.",
+            )
 
     def has(self, name: str) -> bool:
         """Return whether a placeholder is in the pattern."""
@@ -119,21 +151,43 @@ class Pattern:
             "class": "[^/]+",
             "channel": "|".join(map(re.escape, self.channels)),
         }
-        written: list[str] = []
-        end = 0
-        for token in TOKEN.finditer(self.text):
-            written.append(re.escape(self.text[end : token.start()]))
-            written.append(
-                _written_token(token[1], meanings, first=token[0] not in self.text[:end])
-            )
-            end = token.end()
-        return "".join([*written, re.escape(self.text[end:])])
+        return "".join(_written_part(part, meanings) for part in _parts(self.text))
+
+    def _is_open(self, part: _Part) -> bool:
+        """Return whether a part may end at several places of one path."""
+        if part.name in ("", "split") or not part.following:
+            return False
+        if part.name == "channel" or (part.name == "stem" and self.stem == SPANNING):
+            return True
+        return "/" not in part.fixed and not part.name == part.following == "*"
 
 
-def _written_token(name: str | None, meanings: dict[str, str], *, first: bool) -> str:
-    if name is None:
-        return "[^/]*"
-    return f"(?P<{name}>{meanings[name]})" if first else f"(?P={name})"
+def _parts(text: str) -> list[_Part]:
+    """Return what a pattern consists of, from its beginning on."""
+    tokens = [
+        token
+        for token in TOKEN.finditer(text)
+        if not token[1] or token[0] not in text[: token.start()]
+    ]
+    names = ["", *(token[1] or "*" for token in tokens), ""]
+    begins = [0, *(token.end() for token in tokens)]
+    ends = [*(token.start() for token in tokens), len(text)]
+    places = zip(begins, ends, strict=True)
+    return [
+        _Part(name, text[begin:end], following)
+        for name, (begin, end), following in zip(names[:-1], places, names[1:], strict=True)
+    ]
+
+
+def _written_part(part: _Part, meanings: dict[str, str]) -> str:
+    """Return a part as a regular expression."""
+    texts = enumerate(TOKEN.split(part.fixed))  # each second one is the name of a placeholder
+    fixed = "".join(f"(?P={text})" if at % 2 else re.escape(text) for at, text in texts)
+    if part.name == "*":
+        # Before another star the first place where the text stands is as good as any: no other is
+        # tried, for many stars would take the square, the cube and so on of a name's length.
+        return f"(?>[^/]*?{fixed})" if part.following == "*" else f"[^/]*{fixed}"
+    return f"(?P<{part.name}>{meanings[part.name]}){fixed}" if part.name else fixed
 
 
 def make_pattern(text: str, channels: tuple[str, ...] = ()) -> Pattern:
@@ -144,7 +198,8 @@ def make_pattern(text: str, channels: tuple[str, ...] = ()) -> Pattern:
         channels: What {channel} may be.
 
     Raises:
-        DataError: Nothing, or more than one star, could be the stem; or no channels are named.
+        DataError: Nothing, or more than one star, could be the stem; no channels are named; or more
+            than ``MAX_OPEN`` parts have open ends.
 
     Example:
         >>> make_pattern("*_mask.png").text

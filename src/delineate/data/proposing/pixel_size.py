@@ -18,8 +18,10 @@ _MICROMETRES = 10_000  # of a centimetre
 # Programs write the resolution of print per centimetre, too: 300 dots per inch are 85 µm.
 _COARSEST = 20
 # ImageJ counts pixels per unit, and names the unit in its description.
-_IMAGEJ = re.compile(r"ImageJ=.*\bunit=(micron|um|µm|\\u00B5m)\b", re.DOTALL)
-# The Open Microscopy Environment's XML: nothing in it is expanded or followed.
+_IMAGEJ = "ImageJ="
+_IMAGEJ_UNIT = re.compile(r"\bunit=(micron|um|µm|\\u00B5m)\b")
+# The Open Microscopy Environment's XML: nothing in it is expanded or followed. It ends with ">",
+# without which the first search would cost the square of its length.
 _OME_PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")
 _OME_SIZE = re.compile(r'\bPhysicalSize([XY](?:Unit)?)\s*=\s*"([^"]*)"')
 # The micro sign and the Greek letter look alike.
@@ -86,7 +88,7 @@ def _by_resolution(page: Any) -> Sides | None:
     """Return (height, width) in µm."""
     down, across = (page.tags[tag].value for tag in (_DOWN, _ACROSS))
     height, width = down[1] / down[0], across[1] / across[0]
-    if _IMAGEJ.search(page.description):
+    if _IMAGEJ_UNIT.search(page.description.partition(_IMAGEJ)[2]):
         return height, width
     height, width = height * _MICROMETRES, width * _MICROMETRES
     of_print = page.tags.valueof(_UNIT) != _CENTIMETRE or max(height, width) > _COARSEST

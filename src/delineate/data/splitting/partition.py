@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from delineate.data.dataset import Dataset
+from delineate.data.records import Record
 from delineate.data.splitting.prints import fingerprints_of
 from delineate.data.splitting.splits import assign_folds, assign_splits
 from delineate.errors import DataError, RunError
@@ -78,23 +79,24 @@ def partition_folds(dataset: Dataset, settings: Data, *, folds: int, seed: int) 
 
 
 def partition_as(
-    dataset: Dataset, stored: Mapping[str, Any], *, without: Collection[str] = ()
+    dataset: Dataset, stored: Mapping[str, Any], *, without: Collection[Record] = ()
 ) -> Dataset:
     """Return the data set with the splits of a run's ``dataset.json``.
 
     Args:
         dataset: The images.
         stored: The content of that file.
-        without: Names of images that it holds and the data set does not, rightly.
+        without: Images that it holds and the data set does not, rightly.
 
     Raises:
         RunError: The data has changed since, or its masks mean something else.
     """
+    left_out = {record.name for record in without}
     split_of = {
         (item["name"], item["sha256"]): split
         for split, items in _splits_in(stored).items()
         for item in items
-        if item["name"] not in without
+        if item["name"] not in left_out
     }
     names = [record.name for record in dataset.records]
     found = list(zip(names, dataset.hashes, strict=True))
@@ -104,7 +106,8 @@ def partition_as(
             hint="Resume with the unchanged data, or begin another run.",
         )
     # Runs that were begun before there was one have none.
-    if not without and stored.get(MEANING, meaning_of(dataset)) != meaning_of(dataset):
+    meaning = meaning_of(dataset, without)
+    if stored.get(MEANING, meaning) != meaning:
         raise RunError(
             f"The masks of {dataset.name} do not mean what they did when the run was begun: its "
             "classes, their values or colours, or which file is of which class, have changed.",
@@ -122,10 +125,16 @@ def stored_hashes(stored: Mapping[str, Any]) -> dict[str, str]:
     return {item["name"]: item["sha256"] for items in _splits_in(stored).values() for item in items}
 
 
-def meaning_of(dataset: Dataset) -> str:
-    """Return the SHA-256 of how masks become class ids, in hexadecimal, whatever the order."""
+def meaning_of(dataset: Dataset, without: Iterable[Record] = ()) -> str:
+    """Return the SHA-256 of how masks become class ids, in hexadecimal, whatever the order.
+
+    Args:
+        dataset: The images and masks.
+        without: Images that it was read with, and that it does not hold any longer.
+    """
     encoding = dataset.encoding
-    parts = sorted((record.name, record.parts, record.ids) for record in dataset.records)
+    records = [*dataset.records, *without]
+    parts = sorted((record.name, record.parts, record.ids) for record in records)
     values = sorted((int(value), int(number)) for value, number in encoding.values.items())
     said = [encoding.classes, values, parts]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -22,7 +22,7 @@ _SAFETENSORS_HEADER_AT = 8
 _MOST_MEMBERS, _MOST_LIST_BYTES = 50_000, 16 * 2**20
 
 
-def kind_of(path: Path) -> Kind:
+def file_kind(path: Path) -> Kind:
     """Return what a file is.
 
     Raises:

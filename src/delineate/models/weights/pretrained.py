@@ -20,7 +20,7 @@ from delineate.models.weights.downloads import (
 )
 from delineate.models.weights.keras_files import keras_weights
 from delineate.models.weights.keras_models import from_keras_model, model_file
-from delineate.models.weights.kinds import kind_of
+from delineate.models.weights.kinds import file_kind
 from delineate.models.weights.taken import Taken
 from delineate.models.weights.tensors import fill
 from delineate.models.weights.torch_files import State, safetensors_state, torch_state
@@ -103,7 +103,7 @@ def load_weights(
 
 
 def _from_file(path: Path, application: keras.Model, encoder: str, width: float) -> Pretrained:
-    kind = kind_of(path)
+    kind = file_kind(path)
     if kind == "hdf5":
         return _from_hdf5(path, application, encoder, width, f"{path.name}, Keras weights")
     if kind == "keras":

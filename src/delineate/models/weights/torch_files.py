@@ -8,28 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from delineate.child import Limits, room_told, run_child
+from delineate.child import Limits, run_child
 from delineate.errors import BundleError, MissingExtraError, WeightsError
-from delineate.modelfiles.raw_tensors import taken
+from delineate.modelfiles.raw_tensors import bytes_allowed, taken
 from delineate.modelfiles.torch_reading import unreadable
 from delineate.models.weights.kinds import refuse_large
+from delineate.temporary import room_told
 
 State = dict[str, np.ndarray]
 
 # What DistributedDataParallel and torch.compile put before each name.
 _PREFIXES = re.compile(r"((module|_orig_mod)\.)+")
-# Numbers of eight bits become four times as large, and two names may have one tensor; so many times
-# its size may the numbers of a checkpoint have, and so many bytes.
-MOST_GROWTH, MOST_BYTES = 8, 6 * 2**30
-# What the least checkpoint may hold, and what an answer may have.
-_LEAST_BYTES, _ANSWER_BYTES = 64 * 2**20, 64 * 2**20
-# PyTorch itself takes some of both before it reads anything.
+# Numbers of eight bits become four times as large, and two names may have one tensor: so many times
+# its size may the numbers of a checkpoint have.
+MOST_GROWTH = 8
+# PyTorch itself takes some time and memory before it reads anything.
 _SECONDS, _MEMORY = 60.0, 3 * 10**9
-# What any file may take of both at the most.
-_MOST_SECONDS, _MOST_MEMORY = 120.0, 16 * 10**9
-# What a slow disk gives in a second, and how many bytes of memory each byte of a file may take: its
-# tensors are all there at once, and the one that is converted is there again.
-_PER_SECOND, _PER_BYTE = 10**8, 4
+# How many bytes of memory each byte of a file may take: its tensors are all there at once, and the
+# one that is converted is there again; and what any file may take at the most.
+_PER_BYTE, _MOST_MEMORY = 4, 16 * 10**9
 # Of a safetensors file: the format allows a header of 100 MB, and encoders have one of kilobytes.
 _LENGTH_BYTES, _MOST_HEADER, _MOST_TENSORS = 8, 8 * 2**20, 50_000
 _SAFETENSORS_TYPES = {
@@ -112,12 +109,9 @@ def _all_decoded(found: list[tuple[str, Mapping[str, Any]]]) -> State:
 def _read(path: Path, values: Path) -> State:
     """Return what a child has read, with names as they are stored."""
     size = refuse_large(path)
-    most = min(MOST_BYTES, max(_LEAST_BYTES, MOST_GROWTH * size))
-    limits = Limits(
-        seconds=min(_SECONDS + size / _PER_SECOND, _MOST_SECONDS),
-        memory=min(_MEMORY + _PER_BYTE * size, _MOST_MEMORY),
-        written=most + _ANSWER_BYTES,
-    )
+    most = bytes_allowed(size, growth=MOST_GROWTH)
+    memory = min(_MEMORY + _PER_BYTE * size, _MOST_MEMORY)
+    limits = Limits.for_file(size, seconds=_SECONDS, memory=memory, numbers=most)
     found = run_child(
         "delineate.modelfiles.torch_reading",
         {"file": str(path.resolve()), "to": str(values), "most": most, "name": str(path)},

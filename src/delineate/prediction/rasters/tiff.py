@@ -11,8 +11,17 @@ import tifffile
 
 from delineate.data.proposing.pixel_size import PixelSize, read_pixel_size
 from delineate.decoding.segments import PARTS, decoded
-from delineate.decoding.stored import DECODER_ERRORS, ORIENTATION, check_file, quiet, several
+from delineate.decoding.stored import (
+    DECODER_ERRORS,
+    ORIENTATION,
+    check_file,
+    not_now,
+    quiet,
+    reason_of_machine,
+    several,
+)
 from delineate.decoding.tiff import check_parts
+from delineate.decoding.tiff_pages import check_pages
 from delineate.prediction.rasters.kept import Kept
 from delineate.prediction.rasters.raster import (
     PART,
@@ -117,6 +126,7 @@ class TiffRaster:
 
         Raises:
             ImageError: It cannot be read in parts.
+            NotNowError: The machine cannot read it now.
         """
         try:
             check_file(path, most=None)
@@ -129,6 +139,7 @@ class TiffRaster:
             with quiet():
                 # OME metadata may name other files, which tifffile would open.
                 tiff = tifffile.TiffFile(file, is_ome=False)
+                check_pages(tiff, path)
                 page = tiff.pages[0]
                 _require_single(tiff, path)
                 _require_readable(page, path)
@@ -139,6 +150,8 @@ class TiffRaster:
             pixel_size = read_pixel_size(path)
         except DECODER_ERRORS as error:
             file.close()
+            if why := reason_of_machine(error):
+                raise not_now(path, why) from error
             raise refuse(path, f"is damaged: {error}", "Copy or export it again.") from error
         except BaseException:
             file.close()
@@ -330,6 +343,8 @@ def _lies_in_one(page: Any, grid: _Grid) -> bool:
     strips = np.asarray(page.dataoffsets, np.int64).reshape(grid.planes, -1)
     counts = np.asarray(page.databytecounts, np.int64).reshape(grid.planes, -1)
     row = grid.columns * grid.samples * page.dtype.itemsize
+    if counts.shape[1] != grid.count:
+        return False
     rows = [grid.shape_of(number)[0] for number in range(grid.count)]
-    filled = counts.shape[1] == grid.count and np.all(counts == np.array(rows) * row)
+    filled = np.all(counts == np.array(rows) * row)
     return bool(filled and np.all(strips[:, 1:] == strips[:, :-1] + counts[:, :-1]))

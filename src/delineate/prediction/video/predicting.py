@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from delineate.bundle import Card
-from delineate.errors import ImageError
+from delineate.errors import DataError, ImageError
 from delineate.files import whole_file, write_whole
 from delineate.imaging import likeliest, resize_image, resize_probabilities
 from delineate.interrupt import StopRequest
@@ -87,9 +87,9 @@ def predict_video(
 
     Beside ``stem`` it writes ``_mask.mkv`` (each pixel a class id, without loss), ``_frames.jsonl``
     (a line per frame), ``_overlay.mp4`` where that is wanted, and ``.json``, the summary. Frames
-    are read and written while others are predicted. A live source may be ended by Ctrl-C; where it
-    fails, what it has shown is kept, and the summary says why it has ``ended``. Each frame is
-    predicted once: averaging over flips, turns and sizes is for images.
+    are read and written while others are predicted. A live source may be ended by Ctrl-C, or by
+    SIGTERM; where it fails, what it has shown is kept, and the summary says why it has ``ended``.
+    Each frame is predicted once: averaging over flips, turns and sizes is for images.
 
     Args:
         predictor: An open bundle.
@@ -103,7 +103,28 @@ def predict_video(
         DataError: Frames do not fit the bundle.
         MissingExtraError: PyAV is not installed.
         OSError: Something cannot be written.
+        Terminated: A live source was ended by SIGTERM; all is written.
     """
+    stop = StopRequest()
+    try:
+        summary = _written(predictor, source, stem, watching, progress, stop)
+    except DataError:
+        if not stop.urgent:
+            raise
+    if stop.urgent:
+        stop.heed()
+    return summary
+
+
+def _written(
+    predictor: Predictor,
+    source: Source,
+    stem: Path,
+    watching: Watching,
+    progress: Progress | None,
+    stop: StopRequest,
+) -> dict[str, Any]:
+    """Write what is predicted, and return a summary; ``stop`` is open while a live source is."""
     predictor = without_averaging(predictor)
     files = {name: stem.with_name(f"{stem.name}{end}") for name, end in _endings(watching).items()}
     # It speaks for the files that are replaced now.
@@ -112,7 +133,7 @@ def predict_video(
     ended = None
     with _opened(files, source, predictor.card) as keep:
         try:
-            for frame, mask, latency in _until_told(predictor, source, watching):
+            for frame, mask, latency in _until_told(predictor, source, watching, stop):
                 clock.latencies.append(latency)
                 clock.last = frame.number
                 found = np.bincount(mask.ravel(), minlength=len(counts))
@@ -143,14 +164,14 @@ def predict_video(
 
 
 def _until_told(
-    predictor: Predictor, source: Source, watching: Watching
+    predictor: Predictor, source: Source, watching: Watching, stop: StopRequest
 ) -> Iterator[tuple[Frame, np.ndarray, float]]:
     """Yield what is predicted until the end; a live source, which has none, until Ctrl-C."""
     found = _predicted(predictor, source, watching)
     if not source.live:
         yield from found
         return
-    with StopRequest() as stop:
+    with stop:
         for each in found:
             yield each
             if stop.asked:
