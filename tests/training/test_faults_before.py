@@ -94,9 +94,9 @@ def test_what_was_left_out_is_not_scored_either(damaged, tmp_path, split):
     recipe = Recipe().override({**SETTINGS, "data.unreadable": "skip"})
     run = train(Dataset.open(damaged), recipe, to=tmp_path / "run")
     stored = json.loads(run.dataset.read_text())["splits"]
-    evaluation = evaluate(run, Dataset.open(damaged), split=split)
+    evaluation = evaluate(run, Dataset.open(damaged), split=split).to_json()
     assert evaluation["split"] == (split or "test")
-    assert evaluation["images"] == len(stored[split or "test"])
+    assert len(evaluation["images"]) == len(stored[split or "test"])
 
 
 @pytest.fixture

@@ -144,8 +144,9 @@ def test_what_a_search_has_found_is_not_searched_again_after_a_kill(
         calls.append(1)
         return Tuning(post=found, objective="mean_dice", before=0.1, after=0.2, tried=())
 
-    def killed(*_):
-        raise KeyboardInterrupt
+    def killed(*_, post=None, **__):
+        if post is not None:
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "tune", tune)
     with monkeypatch.context() as once:
@@ -184,7 +185,8 @@ def test_resuming_a_finished_training_changes_nothing(discs, whole):
 
 
 def _content(folder):
-    files = (path for path in folder.rglob("*") if path.is_file())
+    # Who has had the folder last is written down beside its lock.
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name[:5] != ".lock")
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
@@ -450,6 +452,5 @@ def test_resuming_a_searched_training_searches_no_second_time(discs, recipe, tmp
         "ended",
     ]
     again = train(discs, None, to=run.folder, resume=True)
-    assert again.events()[: len(events)] == events
-    assert {event["event"] for event in again.events()[len(events) :]} == {"resumed"}
+    assert again.events() == events
     assert (run.best / "card.json").read_bytes() == card

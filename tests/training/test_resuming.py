@@ -88,6 +88,8 @@ def test_the_report_says_how_often_it_was_resumed_and_whether_that_was_exact(
     wanted = recipe.override({"evaluation.report": True})
     run = train(discs, wanted, to=tmp_path / "run")
     assert "resumed" not in json.loads(run.report_json.read_text())
+    # Killed when all was done but to write that down.
+    run.write_events([event for event in run.events() if event["event"] != "ended"])
     train(discs, to=run.folder, resume=True)
     values = evaluate(run, discs, split="test", to=tmp_path / "again").values
     assert values["resumed"] == {"times": 1, "exact": True, "why": []}
@@ -96,6 +98,7 @@ def test_the_report_says_how_often_it_was_resumed_and_whether_that_was_exact(
     )
     # Nothing is trained any more: another machine changes no weight.
     change(run, cores=77)
+    run.write_events([event for event in run.events() if event["event"] != "ended"])
     train(discs, to=run.folder, resume=True)
     assert resumptions_of(run.events()) == {"times": 2, "exact": True, "why": []}
     resumed = {"event": "resumed", "exact": False, "why": ["cores was 77, and is 2"]}
